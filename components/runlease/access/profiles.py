@@ -1,0 +1,96 @@
+"""The built-in profiles as one table, and the grants that each makes on a database."""
+
+from dataclasses import dataclass
+
+from runlease.access.model import (
+    Grant,
+    ObjectKind,
+    OnAll,
+    OnDatabase,
+    OnFuture,
+    OnNamed,
+    OnSchema,
+    Privilege,
+    ProfileName,
+)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named set of grants, and how a session runs."""
+
+    says: str
+    """What it can do, in one sentence for a reviewer."""
+    tables: tuple[Privilege, ...] = ()
+    sequences: tuple[Privilege, ...] = ()
+    sees_schemas: bool = True
+    """USAGE on the declared schemas."""
+    may_name_tables: bool = False
+    """Whether `tables:` can narrow it to named tables."""
+    runs_as_owner: bool = False
+    """Whether a session becomes the owner role (SET ROLE)."""
+    own_schema: bool = False
+    """Whether the broker makes a schema for the login, dropped with it."""
+
+
+PROFILES: dict[ProfileName, Profile] = {
+    ProfileName.READER: Profile(
+        says="reads every table of the declared schemas, present and future",
+        tables=(Privilege.SELECT,),
+    ),
+    ProfileName.SEEDER: Profile(
+        says="reads and writes rows of the declared schemas, or of the named tables only",
+        tables=(Privilege.SELECT, Privilege.INSERT, Privilege.UPDATE, Privilege.DELETE),
+        sequences=(Privilege.USAGE,),
+        may_name_tables=True,
+    ),
+    ProfileName.MIGRATOR: Profile(
+        says="becomes the owner role, and owns nothing itself",
+        sees_schemas=False,
+        runs_as_owner=True,
+    ),
+    ProfileName.VERIFIER: Profile(says="reads the catalogs and sees the schemas; reads no table data"),
+    ProfileName.SANDBOX: Profile(
+        says="has a schema of its own that is dropped with the login",
+        sees_schemas=False,
+        own_schema=True,
+    ),
+}
+
+
+def grants_of(
+    name: ProfileName,
+    *,
+    role: str,
+    dbname: str,
+    owner: str,
+    schemas: tuple[str, ...],
+    tables: tuple[str, ...] = (),
+) -> tuple[Grant, ...]:
+    """The grants of a profile on one database, in a fixed order.
+
+    `tables` are `schema.table` names that narrow a profile which allows it; without them the profile holds on all
+    present and future objects that `owner` makes. One grant per key (role, kind, schema), because pulumi-postgresql
+    revokes everything else on a key.
+    """
+    profile = PROFILES[name]
+    grants = [Grant((Privilege.CONNECT,), OnDatabase(dbname), role)]
+    for schema in schemas:
+        if profile.sees_schemas:
+            grants.append(Grant((Privilege.USAGE,), OnSchema(schema), role))
+        if tables:
+            named = tuple(t.removeprefix(f"{schema}.") for t in tables if t.startswith(f"{schema}."))
+            grants += [Grant(profile.tables, OnNamed(ObjectKind.TABLE, schema, named), role)] if named else []
+        else:
+            grants += _on_all(profile.tables, ObjectKind.TABLE, schema, owner, role)
+        grants += _on_all(profile.sequences, ObjectKind.SEQUENCE, schema, owner, role)
+    return tuple(grants)
+
+
+def _on_all(privileges: tuple[Privilege, ...], kind: ObjectKind, schema: str, owner: str, role: str) -> list[Grant]:
+    if not privileges:
+        return []
+    return [
+        Grant(privileges, OnAll(kind, schema), role),
+        Grant(privileges, OnFuture(kind, schema, owner), role),
+    ]

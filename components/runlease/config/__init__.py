@@ -1,0 +1,31 @@
+"""A stack's settings: plain data in, an `Access` out, and every error at once with its path."""
+
+from runlease.config.load import ConfigError, load
+from runlease.config.settings import (
+    ClusterSettings,
+    DatabaseSettings,
+    LeaseSettings,
+    PipelineSettings,
+    ProfileSettings,
+    Settings,
+    SslMode,
+    VaultSettings,
+)
+from runlease.config.to_access import identity_of, profile_grants, role_name, to_access
+
+__all__ = [
+    "ClusterSettings",
+    "ConfigError",
+    "DatabaseSettings",
+    "LeaseSettings",
+    "PipelineSettings",
+    "ProfileSettings",
+    "Settings",
+    "SslMode",
+    "VaultSettings",
+    "identity_of",
+    "load",
+    "profile_grants",
+    "role_name",
+    "to_access",
+]

@@ -1,0 +1,144 @@
+"""What only shows when sections are read together: unknown references, names that meet, lifetimes that do not fit."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from runlease.access import PROFILES, Duration, incoherent_lifetimes
+from runlease.access.lifetimes import TOKEN_EXPIRY, LeaseLifetime, RunLifetime
+from runlease.config.names import DNS_SUBDOMAIN
+from runlease.config.settings import (
+    ClusterSettings,
+    DatabaseSettings,
+    LeaseSettings,
+    PipelineSettings,
+    VaultSettings,
+)
+
+_API_SERVER = (
+    "https://kubernetes.default.svc",
+    "https://kubernetes.default.svc.cluster.local",
+    "kubernetes",
+    "api",
+)
+
+
+def incoherent(read: Mapping[str, Any], declared: Mapping[str, set[str]], where: str) -> Iterator[str]:
+    """One message for each incoherence among the sections that could be read.
+
+    `declared` has every name that stands in the settings, so that what could not be read is not called unknown too.
+    """
+    databases: dict[str, DatabaseSettings] = read["databases"]
+    leases: dict[str, LeaseSettings] = read["leases"]
+    pipelines: dict[str, PipelineSettings] = read["pipelines"]
+    for key, database in databases.items():
+        yield from _database(f"{where}.databases.{key}", key, database)
+    for name, lease in leases.items():
+        yield from _lease(f"{where}.leases.{name}", lease, databases, declared["databases"])
+    yield from _pipelines(f"{where}.pipelines", pipelines, declared["leases"])
+    yield from _audience(f"{where}.cluster", read.get("cluster"))
+    yield from _lifetimes(where, read.get("vault"), read.get("cluster"), leases, pipelines)
+
+
+def _database(where: str, key: str, database: DatabaseSettings) -> Iterator[str]:
+    if database.adopted and database.public is None:
+        yield (
+            f"{where}.public: what PUBLIC keeps must be said for a database that exists (got nothing, expected keep or "
+            "revoke). Fix: set public: keep to change nothing, or revoke after `runlease check`"
+        )
+    for profile_name, profile in database.profiles.items():
+        if profile.tables is not None and not PROFILES[profile_name].may_name_tables:
+            path = f"{where}.profiles.{profile_name}.tables"
+            yield f"{path}: only a seeder can be narrowed to tables (got {profile_name}). Fix: remove tables"
+        for table in profile.tables or ():
+            if (schema := table.split(".")[0]) not in database.schemas:
+                yield (
+                    f"{where}.profiles.{profile_name}.tables: unknown schema (got {table!r}, expected one of "
+                    f"{', '.join(database.schemas)}). Fix: add {schema} to schemas or correct the table"
+                )
+    made = {f"{key}_{name}" for name in database.profiles} | {f"runlease_{key}_{part}" for part in _OWN_ROLES}
+    members = {member for profile in database.profiles.values() for member in profile.members}
+    taken = {
+        "owner": {database.owner},
+        "admin": {database.admin},
+        "connect": set(database.connect),
+        "members": members,
+    }
+    for setting, names in taken.items():
+        for name in sorted(names & made):
+            yield f"{where}.{setting}: the name of a role that runlease makes (got {name!r}). Fix: use another role"
+    if database.owner in {database.admin, "postgres"} | members | set(database.connect):
+        yield (
+            f"{where}.owner: a login as owner (got {database.owner!r}, expected a NOLOGIN role of its own)."
+            " Fix: CREATE ROLE <database>_owner NOLOGIN and give it the schemas"
+        )
+
+
+_OWN_ROLES = ("broker", "deployer", "login", "vault", "vault_migrator")
+
+
+def _lease(
+    where: str, lease: LeaseSettings, databases: Mapping[str, DatabaseSettings], declared: set[str]
+) -> Iterator[str]:
+    database = databases.get(lease.database)
+    if lease.database not in declared:
+        known = _known(declared)
+        yield f"{where}.database: unknown database (got {lease.database!r}{known}). Fix: declare it in databases"
+    elif database is not None and lease.profile not in database.profiles:
+        yield (
+            f"{where}.profile: not offered by {lease.database} (got {str(lease.profile)!r}{_known(database.profiles)})."
+            f" Fix: add it to databases.{lease.database}.profiles"
+        )
+
+
+def _pipelines(where: str, pipelines: Mapping[str, PipelineSettings], leases: set[str]) -> Iterator[str]:
+    accounts: dict[tuple[str, str], str] = {}
+    for name, pipeline in pipelines.items():
+        for task, lease in pipeline.tasks.items():
+            path, account = f"{where}.{name}.tasks.{task}", f"{name}-{task}"
+            if lease not in leases:
+                yield f"{path}: unknown lease (got {lease!r}{_known(leases)}). Fix: declare it in leases"
+            if len(account) > DNS_SUBDOMAIN:
+                limit = f"expected at most {DNS_SUBDOMAIN} bytes"
+                yield f"{path}: service account too long (got {account}, {limit}). Fix: shorten the pipeline's name"
+            if (other := accounts.setdefault((pipeline.namespace, account), path)) != path:
+                yield (
+                    f"{path}: one service account in two pipelines (got {pipeline.namespace}/{account}, also {other}). "
+                    "Fix: rename the pipeline or the task"
+                )
+
+
+def _audience(where: str, cluster: ClusterSettings | None) -> Iterator[str]:
+    if cluster is not None and cluster.audience in (cluster.issuer, *cluster.api_audiences, *_API_SERVER):
+        yield (
+            f"{where}.audience: the API server's own audience (got {cluster.audience!r}, expected one that only Vault "
+            "accepts). Fix: remove it; the default is private to the installation"
+        )
+
+
+def _lifetimes(
+    where: str,
+    vault: VaultSettings | None,
+    cluster: ClusterSettings | None,
+    leases: Mapping[str, LeaseSettings],
+    pipelines: Mapping[str, PipelineSettings],
+) -> list[str]:
+    longest = max((lease.max_ttl for lease in leases.values()), default=Duration(0))
+    maximum = (vault.max_lease_ttl if vault else None) or longest
+    return incoherent_lifetimes(
+        [LeaseLifetime(f"{where}.leases.{name}", one.ttl, one.max_ttl, maximum) for name, one in leases.items()],
+        [
+            RunLifetime(
+                f"{where}.pipelines.{name}",
+                pipeline.timeout,
+                pipeline.finally_timeout,
+                tuple((lease, leases[lease].max_ttl) for lease in pipeline.tasks.values() if lease in leases),
+            )
+            for name, pipeline in pipelines.items()
+        ],
+        cluster.token_expiry if cluster else TOKEN_EXPIRY,
+    )
+
+
+def _known(names: Iterable[str]) -> str:
+    known = ", ".join(sorted(names))
+    return f", expected one of {known}" if known else ", but none is declared"

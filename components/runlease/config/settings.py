@@ -1,0 +1,202 @@
+"""pydantic models of what a user writes. Each checks itself; `coherence` checks them against one another."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
+
+from runlease.access import Duration, LifetimeError, ProfileName, Public, Server
+from runlease.access.lifetimes import SYSTEM_MAXIMUM, TOKEN_EXPIRY
+from runlease.config.names import Audience, DatabaseKey, Label, LeaseName, PostgresName, TableName, VaultName
+
+
+class SslMode(StrEnum):
+    """How PostgreSQL's certificate is checked (https://www.postgresql.org/docs/current/libpq-ssl.html)."""
+
+    VERIFY_FULL = "verify-full"
+    VERIFY_PINNED_CA = "verify-pinned-ca"
+    """libpq's verify-ca: for a certificate that cannot name the host, from a CA that signs nothing else."""
+
+
+def _duration(value: object) -> Duration:
+    if isinstance(value, Duration):
+        return value
+    try:
+        return Duration.parse(str(value))
+    except LifetimeError as error:
+        raise ValueError(f"not a duration ({error}). Fix: write it with a unit") from error
+
+
+def _https(value: str) -> str:
+    if not value.startswith("https://") or len(value) < 10:
+        raise ValueError(f"not reached over TLS (got {value!r}, expected https://…). Fix: use the server's TLS address")
+    return value
+
+
+Span = Annotated[Duration, BeforeValidator(_duration), PlainSerializer(str)]
+Https = Annotated[str, AfterValidator(_https)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class VaultSettings(_Model):
+    """Vault or OpenBao, as pods and this program reach it."""
+
+    address: Https
+    """`https://host:port`."""
+    ca: str | None = None
+    """Path of its CA certificate, from the stack file's folder; none means the system's store."""
+    namespace: str | None = None
+    """A Vault namespace for everything that is made; none is the root namespace."""
+    jwt_mount: VaultName | None = None
+    """An existing JWT mount to use. Default: one is made for this cluster and installation."""
+    max_lease_ttl: Span | None = None
+    """The database mount's maximum. Default: the longest max_ttl of the declared leases."""
+
+
+class ClusterSettings(_Model):
+    """The Kubernetes cluster whose service accounts are trusted."""
+
+    issuer: Https
+    """The `iss` of its tokens, compared exactly."""
+    jwks: Literal["discovery", "static"] | Https = "discovery"
+    """Where Vault finds the cluster's keys: the issuer's discovery document, a JWKS URL, or `public_keys` below."""
+    public_keys: tuple[str, ...] = ()
+    """Paths of the issuer's public keys (PEM), for `jwks: static`."""
+    jwks_ca: str | None = None
+    """Path of the CA certificate that Vault checks the issuer or JWKS URL with."""
+    audience: Audience | None = None
+    """The one audience of run tokens. Default: `runlease/<installation>`, private to this installation."""
+    api_audiences: tuple[str, ...] = ()
+    """The API server's own audiences, when they are not the issuer: tokens for these are never accepted."""
+    context: str | None = None
+    """Context of the kubeconfig that the program deploys with. Default: the kubeconfig's current one."""
+    token_expiry: Span = TOKEN_EXPIRY
+    """Life of the projected token. Default 10m, the shortest Kubernetes issues."""
+
+    @model_validator(mode="after")
+    def _keys_fit(self) -> "ClusterSettings":
+        if (self.jwks == "static") != bool(self.public_keys):
+            raise ValueError(
+                f"jwks and public_keys disagree (got jwks {self.jwks!r} and {len(self.public_keys)} keys, expected "
+                "keys with jwks static only). Fix: set jwks: static and list the keys, or remove public_keys"
+            )
+        return self
+
+
+class ProfileSettings(_Model):
+    """One profile that a database offers."""
+
+    members: tuple[PostgresName, ...] = ()
+    """Logins of people and programs that hold the profile as well; they must exist."""
+    tables: Annotated[tuple[TableName, ...] | None, Field(min_length=1)] = None
+    """Seeder only: named tables instead of all. They must exist already."""
+    connections: Annotated[int, Field(ge=1, le=100)] = 4
+    """CONNECTION LIMIT of each login. Default 4: a migration tool opens two or three."""
+
+
+class DatabaseSettings(_Model):
+    """One PostgreSQL database and what is offered on it."""
+
+    server: Server
+    """`self_managed` deploys as a superuser; `managed` (RDS, Cloud SQL, …) as a CREATEROLE user."""
+    host: Annotated[str, Field(min_length=1)]
+    """What pods dial; the certificate must name it."""
+    vault_host: str | None = None
+    """What Vault dials, where that is another name. Default: host."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 5432
+    dbname: PostgresName
+    ca: str
+    """Path of the CA certificate that PostgreSQL's certificate is checked with."""
+    vault_ca: str | None = None
+    """Path of that CA certificate on Vault's own server (`sslrootcert`). Default: Vault's system store."""
+    sslmode: SslMode = SslMode.VERIFY_FULL
+    unsafe_sslmode: Literal["require"] | None = None
+    """Encrypts to whoever answers. Only for a server without a CA, while it gets one."""
+    admin: PostgresName = "postgres"
+    """Login that the program deploys with; its password is the secret `admin-password-<key>`."""
+    create: tuple[Literal["database", "owner", "schemas"], ...] = ()
+    """What does not exist yet and is made here. Default: nothing; all of it is adopted as it is."""
+    public: Public | None = None
+    """What PUBLIC keeps. Must be said for a database that exists; a created one is revoked."""
+    connect: tuple[PostgresName, ...] = ()
+    """Logins that keep CONNECT when PUBLIC loses it."""
+    close: tuple[PostgresName, ...] = ()
+    """Other databases of the server that PUBLIC loses CONNECT on."""
+    owner: PostgresName
+    """NOLOGIN role that owns the schemas; migrations run as it."""
+    schemas: Annotated[tuple[PostgresName, ...], Field(min_length=1)]
+    extensions: tuple[PostgresName, ...] = ()
+    """Extensions that migrations need: made by the program, because a migration may not."""
+    profiles: Annotated[dict[ProfileName, ProfileSettings], Field(min_length=1)]
+    vault_login_generation: Annotated[int, Field(ge=1)] = 1
+    """Raise it by one to give Vault's logins new passwords, for a Vault restored from a snapshot."""
+
+    @property
+    def libpq_sslmode(self) -> str:
+        """The word libpq and both providers know."""
+        if self.unsafe_sslmode is not None:
+            return self.unsafe_sslmode
+        return "verify-ca" if self.sslmode is SslMode.VERIFY_PINNED_CA else "verify-full"
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the database existed before runlease."""
+        return "database" not in self.create
+
+
+class LeaseSettings(_Model):
+    """One lease that Vault issues."""
+
+    database: DatabaseKey
+    profile: ProfileName
+    ttl: Span
+    """Life of the login until it is renewed."""
+    max_ttl: Span
+    """Life of the login however often it is renewed."""
+
+
+class PipelineSettings(_Model):
+    """One Tekton pipeline: a service account for each of its tasks."""
+
+    namespace: Label
+    tasks: Annotated[dict[Label, LeaseName], Field(min_length=1)]
+    """Task of the pipeline → the one lease that it may obtain."""
+    timeout: Span | None = None
+    """The Tasks' timeout, so that it is checked against their leases. Default: not checked."""
+    finally_timeout: Span | None = None
+    """`timeouts.finally` of its runs. Default: not checked."""
+
+
+class Settings(_Model):
+    """The whole of `runlease:access`."""
+
+    installation: VaultName
+    vault: VaultSettings
+    cluster: ClusterSettings
+    databases: dict[DatabaseKey, DatabaseSettings]
+    leases: dict[LeaseName, LeaseSettings]
+    pipelines: dict[VaultName, PipelineSettings]
+    tasks: Literal["create", "existing"] = "create"
+    """Whether the Tekton Tasks are made in the pipelines' namespaces or exist there already."""
+
+    @property
+    def audience(self) -> str:
+        """The one audience of this installation's run tokens."""
+        return self.cluster.audience or f"runlease/{self.installation}"
+
+    @property
+    def mount_maximum(self) -> Duration:
+        """The database mount's maximum lease."""
+        longest = max((lease.max_ttl for lease in self.leases.values()), default=SYSTEM_MAXIMUM)
+        return self.vault.max_lease_ttl or longest

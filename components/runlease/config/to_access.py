@@ -1,0 +1,85 @@
+"""Settings → Access: declared access in the shape that planned and live access have too."""
+
+from runlease.access import (
+    PROFILES,
+    Access,
+    Binding,
+    Database,
+    Grant,
+    Identity,
+    Lease,
+    ProfileName,
+    Public,
+    Role,
+    grants_of,
+)
+from runlease.config.settings import DatabaseSettings, Settings
+
+
+def role_name(database: str, profile: str) -> str:
+    """The group role of a profile: `shop_reader`. Names carry the database's key, so that stacks share no role."""
+    return f"{database}_{profile}"
+
+
+def identity_of(settings: Settings, pipeline: str, task: str) -> Identity:
+    """The identity of one task of a pipeline: a service account of its own, `<pipeline>-<task>`."""
+    namespace = settings.pipelines[pipeline].namespace
+    return Identity(namespace, f"{pipeline}-{task}", settings.cluster.issuer, settings.audience)
+
+
+def to_access(settings: Settings) -> Access:
+    """What the settings declare, as one value. Pure; settings that were read by `load` are coherent already."""
+    return Access(
+        installation=settings.installation,
+        databases=tuple(_database(key, database) for key, database in settings.databases.items()),
+        roles=tuple(
+            _role(key, database, profile)
+            for key, database in settings.databases.items()
+            for profile in database.profiles
+        ),
+        leases=tuple(
+            Lease(
+                name,
+                lease.database,
+                lease.profile,
+                role_name(lease.database, lease.profile),
+                lease.ttl,
+                lease.max_ttl,
+            )
+            for name, lease in settings.leases.items()
+        ),
+        bindings=tuple(
+            Binding(identity_of(settings, name, task), lease, name, task)
+            for name, pipeline in settings.pipelines.items()
+            for task, lease in pipeline.tasks.items()
+        ),
+    )
+
+
+def _database(key: str, database: DatabaseSettings) -> Database:
+    return Database(
+        key,
+        database.dbname,
+        database.owner,
+        database.schemas,
+        database.server,
+        database.public or Public.REVOKE,
+    )
+
+
+def profile_grants(key: str, database: DatabaseSettings, profile: ProfileName) -> tuple[Grant, ...]:
+    """The grants of one offered profile, in a fixed order."""
+    return grants_of(
+        profile,
+        role=role_name(key, profile),
+        dbname=database.dbname,
+        owner=database.owner,
+        schemas=database.schemas,
+        tables=database.profiles[profile].tables or (),
+    )
+
+
+def _role(key: str, database: DatabaseSettings, profile: ProfileName) -> Role:
+    runs_as = database.owner if PROFILES[profile].runs_as_owner else None
+    grants = profile_grants(key, database, profile)
+    return Role(role_name(key, profile), key, profile, grants, database.profiles[profile].members, runs_as)

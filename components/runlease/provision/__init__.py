@@ -1,0 +1,24 @@
+"""The components: one outside system a module, and `PipelineAccess`, which composes them."""
+
+from runlease.provision.kubernetes import PipelineIdentity, PipelineIdentityArgs
+from runlease.provision.pipeline import PipelineAccess, PipelineAccessArgs, Providers
+from runlease.provision.postgres import DatabaseAccess, DatabaseAccessArgs, VaultLogin
+from runlease.provision.tekton import LeaseTasks, LeaseTasksArgs
+from runlease.provision.vault import ClusterTrust, ClusterTrustArgs, LeaseEngine, LeaseEngineArgs
+
+__all__ = [
+    "ClusterTrust",
+    "ClusterTrustArgs",
+    "DatabaseAccess",
+    "DatabaseAccessArgs",
+    "LeaseEngine",
+    "LeaseEngineArgs",
+    "LeaseTasks",
+    "LeaseTasksArgs",
+    "PipelineAccess",
+    "PipelineAccessArgs",
+    "PipelineIdentity",
+    "PipelineIdentityArgs",
+    "Providers",
+    "VaultLogin",
+]

@@ -1,0 +1,63 @@
+
+DECLARE
+  v_oid pg_catalog.oid;
+  v_mark pg_catalog.text;
+  v_group pg_catalog.text;
+  v_expires pg_catalog.timestamptz;
+  v_outcome pg_catalog.text;
+  v_detail pg_catalog.text;
+  v_message pg_catalog.text;
+BEGIN
+  -- First, before anything is looked up: the caller's search_path may hold planted types and functions.
+  PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  PERFORM set_config('lock_timeout', '10s', true);
+  IF p_login !~ @login_pattern@ THEN
+    RAISE EXCEPTION 'runlease: login % is outside the name space run_…', quote_literal(p_login)
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  PERFORM @schema@.reap();
+  SELECT r.oid, r.rolvaliduntil, shobj_description(r.oid, 'pg_authid') INTO v_oid, v_expires, v_mark
+    FROM pg_roles r WHERE r.rolname = p_login;
+  IF NOT FOUND THEN
+    RETURN 'absent';
+  END IF;
+  IF v_mark IS NULL OR split_part(v_mark, ' ', 1) <> 'runlease' OR split_part(v_mark, ' ', 3) <> session_user::text THEN
+    RAISE EXCEPTION 'runlease: login % was not made by %', quote_literal(p_login), session_user
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  EXECUTE format('ALTER ROLE %I NOLOGIN CONNECTION LIMIT 0 PASSWORD NULL', p_login);
+  -- Membership lets the broker end the login's sessions and drop what it owns; it goes with the role.
+  EXECUTE format('GRANT %I TO %I', p_login, current_user)
+          || CASE WHEN current_setting('server_version_num')::int >= 160000 THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
+  PERFORM pg_terminate_backend(a.pid, 3000) FROM pg_stat_activity a WHERE a.usesysid = v_oid;
+  BEGIN
+    IF EXISTS (SELECT FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner
+                WHERE n.nspname = p_login AND r.rolname = current_user) THEN
+      EXECUTE format('DROP SCHEMA %I CASCADE', p_login);
+    END IF;
+    EXECUTE format('DROP OWNED BY %I', p_login);
+    EXECUTE format('DROP ROLE %I', p_login);
+    v_outcome := 'dropped';
+  EXCEPTION WHEN dependent_objects_still_exist OR insufficient_privilege OR lock_not_available OR query_canceled
+                 OR object_in_use OR deadlock_detected THEN
+    GET STACKED DIAGNOSTICS v_detail = PG_EXCEPTION_DETAIL, v_message = MESSAGE_TEXT;
+    v_outcome := 'quarantined';
+    FOR v_group IN SELECT r.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = v_oid LOOP
+      EXECUTE format('REVOKE %I FROM %I', v_group, p_login);
+    END LOOP;
+    EXECUTE format('ALTER ROLE %I RESET ALL', p_login);
+    EXECUTE format('COMMENT ON ROLE %I IS %L', p_login, regexp_replace(v_mark, '^runlease live', 'runlease quarantined'));
+    RAISE WARNING 'runlease: login % is quarantined (no login, no password, no membership): %', p_login,
+      replace(coalesce(nullif(v_detail, ''), v_message), E'\n', '; ');
+  END;
+  -- Once more: who authenticated since the first sweep. The role may be gone, so by oid.
+  BEGIN
+    PERFORM pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.usesysid = v_oid;
+  EXCEPTION WHEN insufficient_privilege THEN
+    RAISE WARNING 'runlease: a session of % outlives it, and ending it needs pg_signal_backend', p_login;
+  END;
+  RAISE LOG 'runlease ledger: event=drop login=% oid=% database=% profile=% caller=% expires=% outcome=%',
+    p_login, v_oid, current_database(), split_part(v_mark, ' ', 4), session_user,
+    to_char(v_expires AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), v_outcome;
+  RETURN v_outcome;
+END

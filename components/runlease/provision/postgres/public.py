@@ -1,0 +1,50 @@
+"""What PUBLIC, that is every role of the server, loses, and the SQL that gives it back."""
+
+from runlease.access import Public, Server
+from runlease.access.sql import identifier
+from runlease.provision.postgres.grants import GrantChain
+from runlease.provision.postgres.site import Site
+
+LARGE_OBJECTS = ("lo_creat", "lo_create", "lo_from_bytea")
+"""Functions that make large objects. One that a login owns in another database keeps the login from being dropped."""
+
+
+def revoke_public(site: Site, chain: GrantChain) -> None:
+    """Nothing for `keep`. For `revoke`, logins that keep CONNECT get it first.
+
+    A managed server's admin is no superuser: its REVOKE on a system function warns and changes nothing, so
+    it is left out.
+    """
+    settings = site.settings
+    if settings.public is Public.KEEP:
+        return
+    for role in settings.connect:
+        chain.database(f"connect-{role}", role, ["CONNECT"])
+    chain.revoke_public("public-database", "database")
+    chain.revoke_public("public-schema", "schema", "public")
+    chain.future("public-functions", "public", [], "function", settings.owner)
+    if settings.server is Server.SELF_MANAGED:
+        for function in LARGE_OBJECTS:
+            chain.revoke_public(f"public-{function}", "function", "pg_catalog", [function])
+        for other in settings.close:
+            chain.revoke_public(f"public-close-{other}", "database", dbname=other)
+
+
+def give_public_back(site: Site) -> str:
+    """SQL for after a destroy, which leaves PUBLIC as it is."""
+    settings = site.settings
+    if settings.public is Public.KEEP:
+        return "-- nothing was taken from PUBLIC"
+    superuser = settings.server is Server.SELF_MANAGED
+    owner = identifier(settings.owner)
+    return "\n".join(
+        [
+            *(
+                f"GRANT CONNECT, TEMPORARY ON DATABASE {identifier(name)} TO PUBLIC;"
+                for name in (settings.dbname, *(settings.close if superuser else ()))
+            ),
+            "GRANT USAGE ON SCHEMA public TO PUBLIC;",
+            f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT EXECUTE ON FUNCTIONS TO PUBLIC;",
+            *(f"GRANT EXECUTE ON FUNCTION pg_catalog.{name} TO PUBLIC;" for name in LARGE_OBJECTS if superuser),
+        ]
+    )

@@ -1,0 +1,55 @@
+"""Trust tiers: which leases share a Vault connection, and with it a PostgreSQL login and a mutex. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runlease.access import PROFILES, ProfileName
+from runlease.config import DatabaseSettings, LeaseSettings, role_name
+from runlease.provision.broker import Allowed
+
+DATA, MIGRATOR = "data", "migrator"
+"""Leases that become the owner stand apart from the rest: a stolen Vault login of one tier makes no login of the other,
+and a slow statement holds the mutex of its own connection only."""
+
+
+def tier_of(profile: ProfileName) -> str:
+    """The tier of a lease of this profile."""
+    return MIGRATOR if PROFILES[profile].runs_as_owner else DATA
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One connection of Vault to one database."""
+
+    name: str
+    login: str
+    """The PostgreSQL login that only this connection uses."""
+    connection: str
+    """Name of the connection in Vault."""
+
+
+def tiers_of(key: str, leases: Mapping[str, LeaseSettings]) -> tuple[Tier, ...]:
+    """The tiers that a database needs for its leases, in a fixed order; none when it has no lease."""
+    needed = {tier_of(lease.profile) for lease in leases.values()}
+    suffixes = {DATA: "vault", MIGRATOR: "vault_migrator"}
+    return tuple(
+        Tier(name, f"runlease_{key}_{suffix}", f"{key}-{name}") for name, suffix in suffixes.items() if name in needed
+    )
+
+
+def allow_list(key: str, database: DatabaseSettings, leases: Mapping[str, LeaseSettings]) -> tuple[Allowed, ...]:
+    """What the broker accepts: each leased profile from the login of its tier, for no longer than its longest lease."""
+    logins = {tier.name: tier.login for tier in tiers_of(key, leases)}
+    leased = [profile for profile in database.profiles if any(lease.profile is profile for lease in leases.values())]
+    return tuple(
+        Allowed(
+            caller=logins[tier_of(profile)],
+            profile=profile,
+            group_role=role_name(key, profile),
+            longest=max(lease.max_ttl.seconds for lease in leases.values() if lease.profile is profile),
+            connections=database.profiles[profile].connections,
+            runs_as_owner=PROFILES[profile].runs_as_owner,
+            own_schema=PROFILES[profile].own_schema,
+        )
+        for profile in leased
+    )

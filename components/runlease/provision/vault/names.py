@@ -1,0 +1,65 @@
+"""Names and texts in Vault. Everything begins with the installation, so that no stack rewrites another's. Pure."""
+
+import json
+from urllib.parse import quote
+
+from runlease.access import Identity
+from runlease.config import DatabaseSettings
+
+USERNAME_TEMPLATE = '{{ printf "run_%s_%s" .RoleName (random 20 | lowercase) }}'
+"""The login carries its lease's name and never `.DisplayName`: a claim with a quote in it would be SQL."""
+
+
+def database_mount(installation: str) -> str:
+    """Path of the database secrets engine."""
+    return f"{installation}-db"
+
+
+def jwt_mount(installation: str) -> str:
+    """Path of the JWT auth mount, unless the settings name an existing one."""
+    return f"{installation}-jwt"
+
+
+def jwt_role(installation: str, identity: Identity) -> str:
+    """Name of an identity's JWT role. A dot stands in no installation and no namespace, so no two identities meet."""
+    return f"{installation}.{identity.namespace}.{identity.service_account}"
+
+
+def policy_name(installation: str, lease: str) -> str:
+    """Name of a lease's policy."""
+    return f"{installation}-{lease}"
+
+
+def creds_path(installation: str, lease: str) -> str:
+    """Where the lease is read."""
+    return f"{database_mount(installation)}/creds/{lease}"
+
+
+def policy(installation: str, lease: str) -> str:
+    """What a run token may do: take its lease, renew and revoke leases under that path, renew and revoke itself.
+
+    No wildcard stands in a path. `lease_id` is bound to the lease's own path by allowed parameters; `sync` must be the
+    text "true", because values are compared as they are sent.
+    """
+    path = creds_path(installation, lease)
+    own = json.dumps([f"{path}/*"])
+    return "\n".join(
+        [
+            f'path "{path}" {{\n  capabilities = ["read"]\n}}',
+            f'path "sys/leases/revoke" {{\n  capabilities = ["update"]\n'
+            f'  allowed_parameters = {{\n    "lease_id" = {own}\n    "sync" = ["true"]\n  }}\n}}',
+            f'path "sys/leases/renew" {{\n  capabilities = ["update"]\n'
+            f'  allowed_parameters = {{\n    "lease_id" = {own}\n    "increment" = []\n  }}\n}}',
+            'path "auth/token/renew-self" {\n  capabilities = ["update"]\n}',
+            'path "auth/token/revoke-self" {\n  capabilities = ["update"]\n}',
+        ]
+    )
+
+
+def connection_url(database: DatabaseSettings) -> str:
+    """How Vault dials PostgreSQL; it fills in its login itself, so no password stands here."""
+    tls = f"sslmode={database.libpq_sslmode}"
+    if database.vault_ca is not None:
+        tls += f"&sslrootcert={quote(database.vault_ca)}"
+    host = database.vault_host or database.host
+    return f"postgresql://{{{{username}}}}:{{{{password}}}}@{host}:{database.port}/{database.dbname}?{tls}"

@@ -1,0 +1,7 @@
+"""One stack: settings in, components out."""
+
+from pathlib import Path
+
+from runlease.provision.stack import deploy
+
+deploy(Path(__file__).parent)

@@ -1,0 +1,70 @@
+"""The lab's servers for live tests: each is started when the first test asks for it, once a session.
+
+A server that cannot be found or started fails the tests that need it, with what to install; none is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import LabError
+from lab import folders as lab_folders
+from lab.certificates import CertificateAuthority
+from lab.kubernetes import Kubernetes
+from lab.kubernetes_server import find_apiserver
+from lab.openbao import OpenBao
+from lab.postgres import PostgresServer
+from lab.postgres_binaries import binaries
+from lab.processes import Processes
+
+
+@pytest.fixture(scope="session")
+def lab_folder() -> Iterator[Path]:
+    with lab_folders.lab_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def lab_ca(lab_folder: Path) -> CertificateAuthority:
+    return CertificateAuthority(lab_folder)
+
+
+@pytest.fixture(scope="session")
+def processes(lab_folder: Path) -> Iterator[Processes]:
+    with Processes(lab_folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres15(lab_folder: Path, lab_ca: CertificateAuthority, processes: Processes) -> PostgresServer:
+    return PostgresServer.start(lab_folder, lab_ca, processes, binaries(15), unsafe_no_fsync=True)
+
+
+@pytest.fixture(scope="session")
+def postgres18(lab_folder: Path, lab_ca: CertificateAuthority, processes: Processes) -> PostgresServer:
+    return PostgresServer.start(lab_folder, lab_ca, processes, binaries(18), unsafe_no_fsync=True)
+
+
+@pytest.fixture(scope="session", params=["pg15", "pg18"])
+def postgres(request: pytest.FixtureRequest) -> PostgresServer:
+    """Each test that asks for it runs twice: before and after the membership rules of PostgreSQL 16."""
+    server = request.getfixturevalue(f"postgres{request.param.removeprefix('pg')}")
+    assert isinstance(server, PostgresServer)
+    return server
+
+
+@pytest.fixture(scope="session")
+def openbao(lab_folder: Path, lab_ca: CertificateAuthority, processes: Processes) -> OpenBao:
+    return OpenBao.start(lab_folder, lab_ca, processes)
+
+
+@pytest.fixture(scope="session")
+def kubernetes(lab_folder: Path, lab_ca: CertificateAuthority, processes: Processes) -> Kubernetes:
+    apiserver = find_apiserver()
+    if apiserver is None:
+        raise LabError("tests/live: no kube-apiserver on PATH, in KUBEBUILDER_ASSETS or in the lab's cache. "
+                       "Fix: make kubernetes (5 to 11 minutes, once), or export RUNLEASE_LAB_KUBECONFIG=<file>")
+    return Kubernetes.start(lab_folder, lab_ca, processes, apiserver)
