@@ -42,10 +42,14 @@ class CertificateAuthority:
     def __init__(self, folder: Path) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "runlease lab CA")])
-        self._certificate = self._sign(self._name, self._key.public_key(), [
-            (x509.BasicConstraints(ca=True, path_length=0), True),
-            (_key_usage(signs_certificates=True), True),
-        ])
+        self._certificate = self._sign(
+            self._name,
+            self._key.public_key(),
+            [
+                (x509.BasicConstraints(ca=True, path_length=0), True),
+                (_key_usage(signs_certificates=True), True),
+            ],
+        )
         self.certificate = folder / "ca.pem"
         self.certificate.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
@@ -64,12 +68,15 @@ class CertificateAuthority:
         key = ec.generate_private_key(ec.SECP256R1())
         purposes = [ExtendedKeyUsageOID.SERVER_AUTH, *([ExtendedKeyUsageOID.CLIENT_AUTH] if client else [])]
         certificate = self._sign(
-            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])]), key.public_key(), [
+            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])]),
+            key.public_key(),
+            [
                 (x509.BasicConstraints(ca=False, path_length=None), True),
                 (_key_usage(signs_certificates=False), True),
                 (x509.ExtendedKeyUsage(purposes), False),
                 (x509.SubjectAlternativeName([_general_name(name) for name in names]), False),
-            ])
+            ],
+        )
         files = Certificate(folder / f"{names[0]}.pem", folder / f"{names[0]}.key")
         files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         write_private(files.key, private_pem(key), owner)
@@ -81,9 +88,13 @@ class CertificateAuthority:
         now = dt.datetime.now(dt.UTC)
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         builder = (
-            x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key)
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1)).not_valid_after(now + VALID_FOR)
+            .not_valid_before(now - dt.timedelta(hours=1))
+            .not_valid_after(now + VALID_FOR)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(authority, critical=False)
         )
@@ -95,15 +106,22 @@ class CertificateAuthority:
 def private_pem(key: PrivateKeyTypes) -> str:
     """A private key as PEM text, not encrypted."""
     return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
 
 
 def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates, crl_sign=signs_certificates,
-        content_commitment=False, key_encipherment=False, data_encipherment=False, key_agreement=False,
-        encipher_only=False, decipher_only=False)
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _general_name(name: str) -> x509.GeneralName:

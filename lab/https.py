@@ -28,7 +28,8 @@ class HttpsClient:
         self.address = address
         self._headers = dict(headers or {})
         self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
 
     def request(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None

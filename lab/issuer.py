@@ -62,7 +62,8 @@ class LabIssuer:
     _accounts: dict[tuple[str, str], str] = field(default_factory=dict)
     _pods: dict[tuple[str, str], Pod] = field(default_factory=dict)
     _key: rsa.RSAPrivateKey = field(
-        default_factory=lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048), repr=False)
+        default_factory=lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048), repr=False
+    )
 
     @property
     def public_key_pem(self) -> str:
@@ -83,8 +84,10 @@ class LabIssuer:
     ) -> str:
         """Sign a token. Raises LabError for an unknown account or pod, a pod of another account, or < 600 s."""
         if seconds < MINIMUM_SECONDS:
-            raise LabError(f"lab.issuer: a token cannot be that short (got {seconds} s, expected at least "
-                           f"{MINIMUM_SECONDS}). Fix: ask for {MINIMUM_SECONDS} s")
+            raise LabError(
+                f"lab.issuer: a token cannot be that short (got {seconds} s, expected at least "
+                f"{MINIMUM_SECONDS}). Fix: ask for {MINIMUM_SECONDS} s"
+            )
         now = int(time.time())
         bound: dict[str, object] = {
             "namespace": namespace,
@@ -93,8 +96,13 @@ class LabIssuer:
         if pod is not None:
             bound["pod"] = {"name": pod, "uid": self._pod_uid(namespace, pod, service_account)}
         claims = {
-            "aud": [audience], "exp": now + seconds, "iat": now, "nbf": now, "iss": self.issuer,
-            "jti": str(uuid.uuid4()), "sub": f"system:serviceaccount:{namespace}:{service_account}",
+            "aud": [audience],
+            "exp": now + seconds,
+            "iat": now,
+            "nbf": now,
+            "iss": self.issuer,
+            "jti": str(uuid.uuid4()),
+            "sub": f"system:serviceaccount:{namespace}:{service_account}",
             "kubernetes.io": bound,
         }
         header = {"kid": key_id(self._key.public_key()), "typ": None}  # Kubernetes writes no typ
@@ -102,15 +110,18 @@ class LabIssuer:
 
     def _account_uid(self, namespace: str, name: str) -> str:
         if (namespace, name) not in self._accounts:
-            raise LabError(f"lab.issuer: no service account {namespace}/{name}. "
-                           "Fix: call create_service_account() first")
+            raise LabError(
+                f"lab.issuer: no service account {namespace}/{name}. Fix: call create_service_account() first"
+            )
         return self._accounts[namespace, name]
 
     def _pod_uid(self, namespace: str, name: str, service_account: str) -> str:
         pod = self._pods.get((namespace, name))
         if pod is None or pod.service_account != service_account:
-            raise LabError(f"lab.issuer: pod {namespace}/{name} does not run as {service_account} (got "
-                           f"{pod.service_account if pod else 'no such pod'}). Fix: call create_pod() first")
+            raise LabError(
+                f"lab.issuer: pod {namespace}/{name} does not run as {service_account} (got "
+                f"{pod.service_account if pod else 'no such pod'}). Fix: call create_pod() first"
+            )
         return pod.uid
 
 

@@ -43,9 +43,7 @@ class Kubernetes:
         self.public_key_pem = self._public_key()
 
     @classmethod
-    def start(
-        cls, folder: Path, ca: CertificateAuthority, processes: Processes, apiserver: ApiServer
-    ) -> Kubernetes:
+    def start(cls, folder: Path, ca: CertificateAuthority, processes: Processes, apiserver: ApiServer) -> Kubernetes:
         """Start what `find_apiserver` found, or use the cluster that it names; either can store Tekton Tasks.
 
         Raises LabError when a program is missing or does not come up, or when the named cluster has no Tekton.
@@ -93,16 +91,25 @@ class Kubernetes:
         """Make a service account, and its namespace; one that exists is left as it is."""
         if self.get("v1", "ServiceAccount", name, namespace) is None:
             self.create_namespace(namespace)
-            self.apply({"apiVersion": "v1", "kind": "ServiceAccount", "automountServiceAccountToken": False,
-                        "metadata": {"name": name, "namespace": namespace}})
+            self.apply(
+                {
+                    "apiVersion": "v1",
+                    "kind": "ServiceAccount",
+                    "automountServiceAccountToken": False,
+                    "metadata": {"name": name, "namespace": namespace},
+                }
+            )
 
     def create_pod(
         self, namespace: str, name: str, service_account: str, labels: Mapping[str, str] | None = None
     ) -> str:
         """Make a pod that never runs, and return its uid; it can have the labels that Tekton gives its pods."""
         metadata = {"name": name, "namespace": namespace, "labels": dict(labels or {})}
-        spec = {"serviceAccountName": service_account, "automountServiceAccountToken": False,
-                "containers": [{"name": "none", "image": "none"}]}
+        spec = {
+            "serviceAccountName": service_account,
+            "automountServiceAccountToken": False,
+            "containers": [{"name": "none", "image": "none"}],
+        }
         pod = self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
         return str(pod["metadata"]["uid"])
 
@@ -124,16 +131,20 @@ class Kubernetes:
         keys = self._client.request("GET", "/openid/v1/jwks")["keys"]
         key = jwt.PyJWK(keys[0]).key
         if len(keys) != 1 or not isinstance(key, rsa.RSAPublicKey):
-            raise LabError(f"{self.kubeconfig}: the cluster must sign with one RSA key (got {len(keys)}, "
-                           f"{keys[0].get('kty')}). Fix: use a cluster whose key is not being rotated")
+            raise LabError(
+                f"{self.kubeconfig}: the cluster must sign with one RSA key (got {len(keys)}, "
+                f"{keys[0].get('kty')}). Fix: use a cluster whose key is not being rotated"
+            )
         return public_pem(key)
 
     def _path(self, api_version: str, kind: str, name: str, namespace: str | None) -> str:
         found = self._resource(api_version, kind)
         root = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
         if bool(found["namespaced"]) != (namespace is not None):
-            raise LabError(f"lab.kubernetes: {kind} {name}: a namespace must be named for objects that have one, "
-                           f"and for no other (got {namespace}). Fix: give {kind} its namespace, or none")
+            raise LabError(
+                f"lab.kubernetes: {kind} {name}: a namespace must be named for objects that have one, "
+                f"and for no other (got {namespace}). Fix: give {kind} its namespace, or none"
+            )
         return f"{root}{f'/namespaces/{namespace}' if namespace else ''}/{found['name']}/{name}"
 
     def _resource(self, api_version: str, kind: str) -> Object:
@@ -143,8 +154,10 @@ class Kubernetes:
             served = self._client.request("GET", root)["resources"] if self._client.reachable(root) else []
             matching = [one for one in served if one["kind"] == kind and "/" not in one["name"]]
             if not matching:
-                raise LabError(f"lab.kubernetes: the cluster knows no {kind} of {api_version}. "
-                               "Fix: install the CRD that declares it")
+                raise LabError(
+                    f"lab.kubernetes: the cluster knows no {kind} of {api_version}. "
+                    "Fix: install the CRD that declares it"
+                )
             self._resources[api_version, kind] = matching[0]
         return self._resources[api_version, kind]
 
@@ -177,8 +190,10 @@ def client(kubeconfig: Path) -> HttpsClient:
         return HttpsClient(cluster["server"], tls, {"Authorization": f"Bearer {user['token']}"})
     certificate, key = (_pem(user, name, kubeconfig.parent) for name in ("client-certificate", "client-key"))
     if certificate is None or key is None:
-        raise LabError(f"{kubeconfig}: the user has neither a token nor a client certificate (got "
-                       f"{sorted(user)}). Fix: make a kubeconfig with one of them")
+        raise LabError(
+            f"{kubeconfig}: the user has neither a token nor a client certificate (got "
+            f"{sorted(user)}). Fix: make a kubeconfig with one of them"
+        )
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as both:  # mode 0600; ssl reads keys from files only
         both.write(f"{certificate}\n{key}\n")
         both.flush()

@@ -84,8 +84,10 @@ def write_module(go: str, folder: Path) -> None:
     gomod = run([go, "mod", "download", "-json", f"{MODULE}@v{VERSION}"], cwd=folder)
     path = re.search(r'"GoMod": "([^"]+)"', gomod)
     if not path:
-        raise LabError(f"kubernetes_build: go did not say where {MODULE}'s go.mod is (got {gomod!r}). "
-                       "Fix: go clean -modcache, then try again")
+        raise LabError(
+            f"kubernetes_build: go did not say where {MODULE}'s go.mod is (got {gomod!r}). "
+            "Fix: go clean -modcache, then try again"
+        )
     (folder / "go.mod").write_text(scratch_module(Path(path[1]).read_text()))
 
 
@@ -122,8 +124,10 @@ def compile_server(go: str, folder: Path, report: Report) -> Path:
                 reported = seconds
                 report(f"compiled {done} of at most {total} packages, {seconds // 60:.0f}m{seconds % 60:02.0f}s")
     if go_build.returncode != 0:
-        raise LabError(f"kubernetes_build: go build ended with {go_build.returncode}:\n{''.join(tail)}"
-                       "Fix: read its last words above, then run python -m lab.kubernetes_build again")
+        raise LabError(
+            f"kubernetes_build: go build ended with {go_build.returncode}:\n{''.join(tail)}"
+            "Fix: read its last words above, then run python -m lab.kubernetes_build again"
+        )
     return folder / "kube-apiserver"
 
 
@@ -137,8 +141,10 @@ def run(command: list[str], cwd: Path) -> str:
     """The output of `command`; LabError with what it said when it fails."""
     done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise LabError(f"kubernetes_build: {' '.join(command)} ended with {done.returncode}: "
-                       f"{done.stderr.strip()}. Fix: check that the Go and Python package registries are reachable")
+        raise LabError(
+            f"kubernetes_build: {' '.join(command)} ended with {done.returncode}: "
+            f"{done.stderr.strip()}. Fix: check that the Go and Python package registries are reachable"
+        )
     return done.stdout
 
 

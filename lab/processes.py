@@ -85,15 +85,22 @@ class Processes:
         Raises LabError outside the main thread.
         """
         if threading.current_thread() is not threading.main_thread():
-            raise LabError(f"lab.processes: {name} would end with the thread that starts it (got "
-                           f"{threading.current_thread().name}, expected the main thread). Fix: start it there")
+            raise LabError(
+                f"lab.processes: {name} would end with the thread that starts it (got "
+                f"{threading.current_thread().name}, expected the main thread). Fix: start it there"
+            )
         owner = [str(user.pw_uid), str(user.pw_gid)] if user else [str(os.geteuid()), str(os.getegid())]
         wrapper = [sys.executable, "-I", "-S", str(WRAPPER), str(os.getpid()), str(int(death_signal)), *owner]
         log = self.logs / f"{name}.log"
         with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
             process = subprocess.Popen(
-                [*wrapper, *command], cwd="/", env=_environment(user, environment or {}),
-                start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                [*wrapper, *command],
+                cwd="/",
+                env=_environment(user, environment or {}),
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
             )
         server = Server(name, process, log, stop_signal)
         self._servers.append(server)
@@ -117,11 +124,15 @@ def wait_until_ready(server: Server, ready: Callable[[], bool], seconds: float =
     deadline = time.monotonic() + seconds
     while not ready():
         if not server.running:
-            raise LabError(f"{server.name}: ended with {server.process.returncode} before it was ready:\n"
-                           f"{server.tail()}\nFix: read its last words above; the whole log is {server.log}")
+            raise LabError(
+                f"{server.name}: ended with {server.process.returncode} before it was ready:\n"
+                f"{server.tail()}\nFix: read its last words above; the whole log is {server.log}"
+            )
         if time.monotonic() > deadline:
-            raise LabError(f"{server.name}: not ready after {seconds:.0f} s:\n{server.tail()}\n"
-                           f"Fix: read its last words above; the whole log is {server.log}")
+            raise LabError(
+                f"{server.name}: not ready after {seconds:.0f} s:\n{server.tail()}\n"
+                f"Fix: read its last words above; the whole log is {server.log}"
+            )
         time.sleep(0.1)
 
 

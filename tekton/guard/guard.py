@@ -133,7 +133,7 @@ def identity(token: str) -> tuple[str, str, str]:
     """Read namespace, service account and pod from a token's payload. Not verified here: Vault verifies."""
     try:
         claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
-        namespace, account = claims["sub"].split("system:serviceaccount:")[1].split(":")
+        namespace, account = re.findall(r"\Asystem:serviceaccount:([a-z0-9-]+):([a-z0-9.-]+)\Z", claims["sub"])[0]
         return namespace, account, need(claims.get("kubernetes.io", {}).get("pod", {}), "name", "token", "")
     except (IndexError, ValueError, KeyError, TypeError, AttributeError):
         raise GuardError("token", "no service account's", "another text", "a JWT", "mount a projected one") from None

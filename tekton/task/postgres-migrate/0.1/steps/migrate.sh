@@ -150,4 +150,4 @@ done
 
 applied=$(sql -A -t -c "SELECT count(*) FROM runlease_migration WHERE applied_by = session_user AND applied_at IS NOT NULL")
 printf '%s' "$applied" >"$result"
-echo "migrate: applied $applied of $files files; the others were applied before"
+echo "migrate: applied $applied of $files files"
