@@ -40,6 +40,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         print("\nstopped: every server of the lab is gone.")
+        return 130 if arguments.what == "demo" else 0
     return 0
 
 

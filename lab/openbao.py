@@ -18,6 +18,7 @@ CONFIG = """\
 storage "raft" {{
   path    = "{storage}"
   node_id = "lab"
+  performance_multiplier = 1
 }}
 listener "tcp" {{
   address         = "127.0.0.1:{port}"
@@ -36,7 +37,8 @@ api_addr     = "{address}"
 cluster_addr = "https://127.0.0.1:{cluster_port}"
 log_level    = "info"
 """
-"""Raft with one node is OpenBao's storage on a disk (it has no "file" storage any more).
+"""Raft with one node is OpenBao's storage on a disk (it has no "file" storage any more); at multiplier 1 it leads
+after one second instead of five.
 The audit device stands here, because OpenBao's API makes none (unsafe_allow_api_audit_creation)."""
 
 
