@@ -79,11 +79,11 @@ class Lease(NamedTuple):
 
     def service_file(self, database: dict[str, Any], config: dict[str, Any], shared: Path) -> str:
         """Return libpq's service file: the service `runlease`, whose settings win over PG… of the environment."""
-        if database.get("sslmode") != "verify-full":
-            raise GuardError("database", "weak sslmode", database.get("sslmode"), "verify-full", "set it, and the CA")
         options = {key: need(config, key, "lease", "") for key in ("role", "search_path")}
-        settings = {key: need(database, key, "database") for key in ("host", "port", "dbname")}
-        settings.update(user=self.login, application_name=self.pod or self.name, sslmode="verify-full",
+        settings = {key: need(database, key, "database") for key in ("host", "port", "dbname", "sslmode")}
+        if settings["sslmode"] not in ("verify-full", "verify-ca", database.get("unsafe_sslmode") or "verify-full"):
+            raise GuardError("database", "weak sslmode", settings["sslmode"], "verify-full", "set it, and the CA")
+        settings.update(user=self.login, application_name=self.pod or self.name,
                         sslrootcert=shared / "ca.pem" if database.get("ca") else "system", channel_binding="require")
         settings["options"] = " ".join(f"-c {k}=" + re.sub(r"([\\ ])", r"\\\1", v) for k, v in options.items() if v)
         return "[runlease]\n" + "".join(f"{key}={value}\n" for key, value in settings.items() if value)
@@ -150,7 +150,7 @@ def judge(where: str, status: int, body: bytes, fix: str) -> dict[str, Any]:
         raise GuardError(where, "not an answer of Vault", got, "JSON", fix, passing) from None
     if status >= 300:
         got = f"{status}: {'; '.join(map(str, document.get('errors') or ['no reason']))}"
-        raise GuardError(where, "Vault refused", got, "200", fix, passing)
+        raise GuardError(where, "Vault refused", got, "200", fix if status < 500 else "see Vault's own log", passing)
     return document
 
 

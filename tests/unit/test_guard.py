@@ -170,8 +170,8 @@ def test_the_passfile_escapes_colon_and_backslash(guard: ModuleType) -> None:
 
 def test_the_service_file_verifies_the_server_and_sets_the_owner(guard: ModuleType) -> None:
     assert lease(guard).service_file(DATABASE, CONFIG, Path("/runlease/lease")).splitlines() == [
-        "[runlease]", "host=db.internal", "port=5432", "dbname=shop", "user=run_shop-migrator_x",
-        "application_name=shop-pod", "sslmode=verify-full", "sslrootcert=/runlease/lease/ca.pem",
+        "[runlease]", "host=db.internal", "port=5432", "dbname=shop", "sslmode=verify-full",
+        "user=run_shop-migrator_x", "application_name=shop-pod", "sslrootcert=/runlease/lease/ca.pem",
         "channel_binding=require", "options=-c role=shop_owner -c search_path=app",
     ]
 
@@ -187,10 +187,18 @@ def test_options_hold_what_the_lease_sets_and_nothing_else(
     assert [line for line in lines if line.startswith("options")] == ([options] if options else [])
 
 
-@pytest.mark.parametrize("sslmode", ["require", "verify-ca", "disable", None])
+@pytest.mark.parametrize("sslmode", ["require", "prefer", "disable", None])
 def test_a_weaker_sslmode_is_refused(guard: ModuleType, sslmode: str | None) -> None:
-    with pytest.raises(guard.GuardError, match=r"weak sslmode .*expected verify-full"):
+    with pytest.raises(guard.GuardError, match=r"(weak sslmode|no good 'sslmode')"):
         lease(guard).service_file({**DATABASE, "sslmode": sslmode}, CONFIG, Path("/x"))
+
+
+def test_a_pinned_ca_is_enough_and_a_weaker_mode_must_be_called_unsafe(guard: ModuleType) -> None:
+    pinned = lease(guard).service_file({**DATABASE, "sslmode": "verify-ca"}, CONFIG, Path("/x"))
+    unsafe = {**DATABASE, "sslmode": "require", "unsafe_sslmode": "require"}
+
+    assert "sslmode=verify-ca\n" in pinned
+    assert "sslmode=require\n" in lease(guard).service_file(unsafe, CONFIG, Path("/x"))
 
 
 @pytest.mark.parametrize("place", ["host", "dbname", "role", "search_path"])
