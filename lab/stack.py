@@ -7,9 +7,9 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,15 @@ class Servers:
     openbao: OpenBao
     issuer: TokenIssuer
     kubernetes: Kubernetes | None
+    admins: Mapping[str, str] = field(default_factory=dict)
+    """Passwords of the logins that stand as `admin:` in the settings, beside the server's superuser."""
 
     def secrets(self, settings: Settings) -> dict[str, str]:
         """The stack's secrets, by config key."""
-        passwords = {f"runlease:{password_key(key)}": self.postgres.password for key in settings["databases"]}
+        passwords = {
+            f"runlease:{password_key(key)}": self.admins.get(database.get("admin", ""), self.postgres.password)
+            for key, database in settings["databases"].items()
+        }
         kubeconfig = {"runlease:kubeconfig": self.kubernetes.kubeconfig.read_text()} if self.kubernetes else {}
         return {**passwords, "runlease:vault-token": self.openbao.root_token, **kubeconfig}
 
@@ -90,19 +95,27 @@ class PulumiStack:
     """The same program under a real `pulumi`: state in a folder, a passphrase of its own, no login."""
 
     def __init__(self, folder: Path, servers: Servers, name: str = "local") -> None:
-        self._servers, self._folder = servers, folder / f"pulumi-{name}"
-        (self._folder / "stacks").mkdir(parents=True)
-        (self._folder / "state").mkdir()
-        (self._folder / "Pulumi.yaml").write_text(yaml.safe_dump(_project()))
-        shutil.copy(REPOSITORY / "stacks" / "__main__.py", self._folder / "stacks" / "__main__.py")
-        workspace = pulumi.automation.LocalWorkspace(work_dir=str(self._folder), env_vars=_environment(self._folder))
+        self._servers, self.folder = servers, folder / f"pulumi-{name}"
+        (self.folder / "stacks").mkdir(parents=True)
+        (self.folder / "state").mkdir()
+        (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(_project()))
+        shutil.copy(REPOSITORY / "stacks" / "__main__.py", self.folder / "stacks" / "__main__.py")
+        self.environment = _environment(self.folder)
+        workspace = pulumi.automation.LocalWorkspace(work_dir=str(self.folder), env_vars=self.environment)
         self.stack = pulumi.automation.Stack.create(name, workspace)
 
     def configure(self, settings: Settings) -> None:
-        """Write the settings into the stack file, and the secrets encrypted beside them."""
-        for key, value in self._servers.secrets(settings).items():
-            self.stack.set_config(key, pulumi.automation.ConfigValue(value, secret=True))
-        path = self._folder / "stacks" / f"Pulumi.{self.stack.name}.yaml"
+        """Set the secrets, encrypted in the stack file, and write the settings beside them."""
+        secret = {
+            key: pulumi.automation.ConfigValue(value, secret=True)
+            for key, value in self._servers.secrets(settings).items()
+        }
+        self.stack.set_all_config(secret)
+        self.change(settings)
+
+    def change(self, settings: Settings) -> None:
+        """Write other settings for the next `up`, as an edit of the stack file would."""
+        path = self.folder / "stacks" / f"Pulumi.{self.stack.name}.yaml"
         document = yaml.safe_load(path.read_text())
         document["config"] |= {"runlease:access": settings, "pulumi:disable-default-providers": ["*"]}
         path.write_text(yaml.safe_dump(document))
@@ -111,6 +124,11 @@ class PulumiStack:
         """`pulumi up`; the number of resources that changed."""
         result = self.stack.up(on_output=report, color="never")
         return sum(count for kind, count in (result.summary.resource_changes or {}).items() if kind != "same")
+
+    def expect_unchanged(self) -> None:
+        """`preview`, then what `refresh` finds on the servers. Raises CommandError when either shows a change."""
+        self.stack.preview(expect_no_changes=True, diff=True, color="never")
+        self.stack.preview_refresh(expect_no_changes=True, diff=True, color="never")
 
 
 def _project() -> dict[str, Any]:

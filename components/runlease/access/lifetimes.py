@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_SPELLING = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_SPELLING = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
 
 
 class LifetimeError(ValueError):
@@ -78,14 +78,20 @@ class RunLifetime:
 
 
 def incoherent_lifetimes(
-    leases: Iterable[LeaseLifetime], runs: Iterable[RunLifetime] = (), token_expiry: Duration = TOKEN_EXPIRY
+    leases: Iterable[LeaseLifetime],
+    runs: Iterable[RunLifetime] = (),
+    token_expiry: Duration = TOKEN_EXPIRY,
+    cluster: str = "cluster",
 ) -> list[str]:
-    """One message for each pair of lifetimes that do not fit, naming both values and the fix; empty when all fit."""
+    """One message for each pair of lifetimes that do not fit, naming both values and the fix; empty when all fit.
+
+    `cluster` is the path of the section that `token_expiry` stands in.
+    """
     found = [message for lease in leases for message in _incoherent_lease(lease)]
     found += [message for run in runs for message in _incoherent_run(run)]
     if token_expiry < TOKEN_EXPIRY:
         found.append(
-            f"cluster.token_expiry: shorter than Kubernetes issues (got {token_expiry}, expected at least "
+            f"{cluster}.token_expiry: shorter than Kubernetes issues (got {token_expiry}, expected at least "
             f"{TOKEN_EXPIRY}). Fix: set it to {TOKEN_EXPIRY}"
         )
     return found

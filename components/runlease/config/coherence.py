@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from runlease.access import PROFILES, Duration, incoherent_lifetimes
+from runlease.access import PROFILES, Duration, Server, incoherent_lifetimes
 from runlease.access.lifetimes import TOKEN_EXPIRY, LeaseLifetime, RunLifetime
+from runlease.config.made import roles_made
 from runlease.config.names import DNS_SUBDOMAIN
 from runlease.config.settings import (
     ClusterSettings,
@@ -31,19 +32,25 @@ def incoherent(read: Mapping[str, Any], declared: Mapping[str, set[str]], where:
     leases: dict[str, LeaseSettings] = read["leases"]
     pipelines: dict[str, PipelineSettings] = read["pipelines"]
     for key, database in databases.items():
-        yield from _database(f"{where}.databases.{key}", key, database)
+        yield from _database(f"{where}.databases.{key}", database, _made_beside(database, databases))
+    yield from _servers(f"{where}.databases", databases)
     for name, lease in leases.items():
         yield from _lease(f"{where}.leases.{name}", lease, databases, declared["databases"])
     yield from _pipelines(f"{where}.pipelines", pipelines, declared["leases"])
-    yield from _audience(f"{where}.cluster", read.get("cluster"))
+    yield from _audience(f"{where}.cluster", read.get("cluster"), str(read.get("installation")))
     yield from _lifetimes(where, read.get("vault"), read.get("cluster"), leases, pipelines)
 
 
-def _database(where: str, key: str, database: DatabaseSettings) -> Iterator[str]:
+def _database(where: str, database: DatabaseSettings, made: set[str]) -> Iterator[str]:
     if database.adopted and database.public is None:
         yield (
             f"{where}.public: what PUBLIC keeps must be said for a database that exists (got nothing, expected keep or "
             "revoke). Fix: set public: keep to change nothing, or revoke after `runlease check`"
+        )
+    if database.close and database.server is Server.MANAGED:
+        yield (
+            f"{where}.close: cannot be done on a managed server, where nobody may change the other databases (got "
+            f"{', '.join(database.close)}). Fix: remove close, and keep leased logins out by the server's settings"
         )
     for profile_name, profile in database.profiles.items():
         if profile.tables is not None and not PROFILES[profile_name].may_name_tables:
@@ -55,7 +62,6 @@ def _database(where: str, key: str, database: DatabaseSettings) -> Iterator[str]
                     f"{where}.profiles.{profile_name}.tables: unknown schema (got {table!r}, expected one of "
                     f"{', '.join(database.schemas)}). Fix: add {schema} to schemas or correct the table"
                 )
-    made = {f"{key}_{name}" for name in database.profiles} | {f"runlease_{key}_{part}" for part in _OWN_ROLES}
     members = {member for profile in database.profiles.values() for member in profile.members}
     taken = {
         "owner": {database.owner},
@@ -73,7 +79,23 @@ def _database(where: str, key: str, database: DatabaseSettings) -> Iterator[str]
         )
 
 
-_OWN_ROLES = ("broker", "deployer", "login", "vault", "vault_migrator")
+def _made_beside(database: DatabaseSettings, databases: Mapping[str, DatabaseSettings]) -> set[str]:
+    """Every role that runlease makes on this database's server."""
+    server = (database.host, database.port)
+    beside = [(key, one) for key, one in databases.items() if (one.host, one.port) == server]
+    return {role for key, one in beside for role in roles_made(key, one.profiles)}
+
+
+def _servers(where: str, databases: Mapping[str, DatabaseSettings]) -> Iterator[str]:
+    """What two settings would manage twice on one server, each undoing the other."""
+    claimed: dict[tuple[str, int, str], str] = {}
+    for key, database in databases.items():
+        claims = [(f"{where}.{key}.dbname", f"database {database.dbname}")]
+        claims += [(f"{where}.{key}.close", f"database {name}") for name in database.close]
+        claims += [(f"{where}.{key}", f"role {name}") for name in sorted(roles_made(key, database.profiles))]
+        for path, claim in claims:
+            if (other := claimed.setdefault((database.host, database.port, claim), path)) != path:
+                yield f"{path}: managed twice (got {claim}, also by {other}). Fix: keep one of the two, or rename it"
 
 
 def _lease(
@@ -107,10 +129,13 @@ def _pipelines(where: str, pipelines: Mapping[str, PipelineSettings], leases: se
                 )
 
 
-def _audience(where: str, cluster: ClusterSettings | None) -> Iterator[str]:
-    if cluster is not None and cluster.audience in (cluster.issuer, *cluster.api_audiences, *_API_SERVER):
+def _audience(where: str, cluster: ClusterSettings | None, installation: str) -> Iterator[str]:
+    if cluster is None:
+        return
+    audience = cluster.audience or f"runlease/{installation}"
+    if audience in (cluster.issuer, *cluster.api_audiences, *_API_SERVER):
         yield (
-            f"{where}.audience: the API server's own audience (got {cluster.audience!r}, expected one that only Vault "
+            f"{where}.audience: the API server's own audience (got {audience!r}, expected one that only Vault "
             "accepts). Fix: remove it; the default is private to the installation"
         )
 
@@ -136,6 +161,7 @@ def _lifetimes(
             for name, pipeline in pipelines.items()
         ],
         cluster.token_expiry if cluster else TOKEN_EXPIRY,
+        f"{where}.cluster",
     )
 
 

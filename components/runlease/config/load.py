@@ -13,6 +13,7 @@ from runlease.config.settings import (
     DatabaseSettings,
     LeaseSettings,
     PipelineSettings,
+    ProfileSettings,
     Settings,
     VaultSettings,
 )
@@ -105,8 +106,11 @@ def _message(detail: ErrorDetails, where: str, model: type[BaseModel]) -> str:
         case "extra_forbidden" if any(word in str(detail["loc"][-1]).lower() for word in _SECRET_WORDS):
             return f"{path}: a secret in plain text. Fix: remove it and set it apart: pulumi config set --secret <key>"
         case "extra_forbidden":
-            known = ", ".join(model.model_fields)
+            known = ", ".join((ProfileSettings if detail["loc"][0] == "profiles" else model).model_fields)
             return f"{path}: unknown setting (expected one of {known}). Fix: correct its spelling or remove it"
+        case "model_type":
+            kind = type(got).__name__
+            return f"{path}: not a mapping (got {kind}, expected settings by name). Fix: indent them under their names"
         case "missing":
             return f"{path}: is missing. Fix: add it"
         case "value_error":

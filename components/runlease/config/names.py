@@ -42,6 +42,30 @@ PostgresName = Annotated[
         "lower-case letters, digits, '_' and '-', beginning with a letter or '_'",
     ),
 ]
+RoleName = Annotated[
+    str,
+    _matching(
+        r"(?!pg_|(?:public|none)$)[a-z_][a-z0-9_-]*",
+        POSTGRES_BYTES,
+        "lower-case letters, digits, '_' and '-'; not public, none or pg_…, which are no role of yours",
+    ),
+]
+SchemaName = Annotated[
+    str,
+    _matching(
+        r"(?!pg_|(?:information_schema|runlease)$)[a-z_][a-z0-9_-]*",
+        POSTGRES_BYTES,
+        "lower-case letters, digits, '_' and '-'; not PostgreSQL's own or the broker's schema runlease",
+    ),
+]
+Host = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?",
+        DNS_SUBDOMAIN,
+        "a host name or an IPv4 address; it becomes part of a URL",
+    ),
+]
 DatabaseKey = Annotated[
     str,
     _matching(r"[a-z][a-z0-9_]*", LONGEST_KEY, "lower-case letters, digits and '_', beginning with a letter"),
@@ -73,11 +97,24 @@ Audience = Annotated[
 
 def table_name(name: str) -> str:
     """Check a `schema.table` name. Raises ValueError when it has another shape."""
-    if not re.fullmatch(r"[a-z_][a-z0-9_-]*\.[a-z_][a-z0-9_-]*", name):
+    spelled = re.fullmatch(r"[a-z_][a-z0-9_-]*\.[a-z_][a-z0-9_-]*", name)
+    if not spelled or max(map(len, name.split("."))) > POSTGRES_BYTES:
         raise ValueError(
-            f"not a table (got {name!r}, expected schema.table in lower case). Fix: write its schema first"
+            f"not a table (got {name!r}, expected schema.table in lower case, at most {POSTGRES_BYTES} bytes each). "
+            "Fix: write its schema first"
         )
     return name
+
+
+def _once(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    twice = sorted({name for name in names or () if (names or ()).count(name) > 1})
+    if twice:
+        raise ValueError(f"named twice (got {', '.join(twice)}, expected each once). Fix: remove one")
+    return names
+
+
+Once = AfterValidator(_once)
+"""No name twice in a list."""
 
 
 TableName = Annotated[str, AfterValidator(table_name)]

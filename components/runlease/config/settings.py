@@ -15,7 +15,19 @@ from pydantic import (
 
 from runlease.access import Duration, LifetimeError, ProfileName, Public, Server
 from runlease.access.lifetimes import SYSTEM_MAXIMUM, TOKEN_EXPIRY
-from runlease.config.names import Audience, DatabaseKey, Label, LeaseName, PostgresName, TableName, VaultName
+from runlease.config.names import (
+    Audience,
+    DatabaseKey,
+    Host,
+    Label,
+    LeaseName,
+    Once,
+    PostgresName,
+    RoleName,
+    SchemaName,
+    TableName,
+    VaultName,
+)
 
 
 class SslMode(StrEnum):
@@ -41,8 +53,13 @@ def _https(value: str) -> str:
     return value
 
 
+def _key_source(value: str) -> str:
+    return value if value in ("discovery", "static") else _https(value)
+
+
 Span = Annotated[Duration, BeforeValidator(_duration), PlainSerializer(str)]
 Https = Annotated[str, AfterValidator(_https)]
+Roles = Annotated[tuple[RoleName, ...], Once]
 
 
 class _Model(BaseModel):
@@ -69,7 +86,7 @@ class ClusterSettings(_Model):
 
     issuer: Https
     """The `iss` of its tokens, compared exactly."""
-    jwks: Literal["discovery", "static"] | Https = "discovery"
+    jwks: Annotated[str, AfterValidator(_key_source)] = "discovery"
     """Where Vault finds the cluster's keys: the issuer's discovery document, a JWKS URL, or `public_keys` below."""
     public_keys: tuple[str, ...] = ()
     """Paths of the issuer's public keys (PEM), for `jwks: static`."""
@@ -97,9 +114,9 @@ class ClusterSettings(_Model):
 class ProfileSettings(_Model):
     """One profile that a database offers."""
 
-    members: tuple[PostgresName, ...] = ()
+    members: Roles = ()
     """Logins of people and programs that hold the profile as well; they must exist."""
-    tables: Annotated[tuple[TableName, ...] | None, Field(min_length=1)] = None
+    tables: Annotated[tuple[TableName, ...] | None, Field(min_length=1), Once] = None
     """Seeder only: named tables instead of all. They must exist already."""
     connections: Annotated[int, Field(ge=1, le=100)] = 4
     """CONNECTION LIMIT of each login. Default 4: a migration tool opens two or three."""
@@ -110,9 +127,9 @@ class DatabaseSettings(_Model):
 
     server: Server
     """`self_managed` deploys as a superuser; `managed` (RDS, Cloud SQL, …) as a CREATEROLE user."""
-    host: Annotated[str, Field(min_length=1)]
+    host: Host
     """What pods dial; the certificate must name it."""
-    vault_host: str | None = None
+    vault_host: Host | None = None
     """What Vault dials, where that is another name. Default: host."""
     port: Annotated[int, Field(ge=1, le=65535)] = 5432
     dbname: PostgresName
@@ -123,20 +140,20 @@ class DatabaseSettings(_Model):
     sslmode: SslMode = SslMode.VERIFY_FULL
     unsafe_sslmode: Literal["require"] | None = None
     """Encrypts to whoever answers. Only for a server without a CA, while it gets one."""
-    admin: PostgresName = "postgres"
+    admin: RoleName = "postgres"
     """Login that the program deploys with; its password is the secret `admin-password-<key>`."""
     create: tuple[Literal["database", "owner", "schemas"], ...] = ()
     """What does not exist yet and is made here. Default: nothing; all of it is adopted as it is."""
     public: Public | None = None
     """What PUBLIC keeps. Must be said for a database that exists; a created one is revoked."""
-    connect: tuple[PostgresName, ...] = ()
+    connect: Roles = ()
     """Logins that keep CONNECT when PUBLIC loses it."""
-    close: tuple[PostgresName, ...] = ()
+    close: Annotated[tuple[PostgresName, ...], Once] = ()
     """Other databases of the server that PUBLIC loses CONNECT on."""
-    owner: PostgresName
+    owner: RoleName
     """NOLOGIN role that owns the schemas; migrations run as it."""
-    schemas: Annotated[tuple[PostgresName, ...], Field(min_length=1)]
-    extensions: tuple[PostgresName, ...] = ()
+    schemas: Annotated[tuple[SchemaName, ...], Field(min_length=1), Once]
+    extensions: Annotated[tuple[PostgresName, ...], Once] = ()
     """Extensions that migrations need: made by the program, because a migration may not."""
     profiles: Annotated[dict[ProfileName, ProfileSettings], Field(min_length=1)]
     vault_login_generation: Annotated[int, Field(ge=1)] = 1

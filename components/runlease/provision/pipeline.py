@@ -100,7 +100,7 @@ class PipelineAccess(pulumi.ComponentResource):
     def _identity(self, binding: Binding, trust: ClusterTrust) -> None:
         identity = binding.identity
         PipelineIdentity(
-            f"{self._name}-{identity.namespace}-{binding.pipeline}.{binding.task}",
+            f"{self._name}-{identity.namespace}.{binding.pipeline}.{binding.task}",
             {
                 "installation": self._settings.installation,
                 "namespace": identity.namespace,
@@ -124,6 +124,7 @@ class PipelineAccess(pulumi.ComponentResource):
                     "installation": self._settings.installation,
                     "namespace": namespace,
                     "audience": self._settings.audience,
+                    "token_expiry": self._settings.cluster.token_expiry.seconds,
                     "existing": self._settings.tasks == "existing",
                     "vault": self._vault_for_guard(),
                     "databases": {
@@ -151,6 +152,7 @@ class PipelineAccess(pulumi.ComponentResource):
             "port": database.port,
             "dbname": database.dbname,
             "sslmode": database.libpq_sslmode,
+            "unsafe_sslmode": database.unsafe_sslmode,
             "ca": self._text(database.ca),
         }
 

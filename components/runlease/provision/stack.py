@@ -6,6 +6,7 @@ from pathlib import Path
 import pulumi
 
 from runlease.config import ConfigError, Settings, load
+from runlease.config.files import missing_files
 from runlease.provision.kubernetes import cluster_provider
 from runlease.provision.pipeline import PipelineAccess, Providers
 from runlease.provision.postgres import admin_provider
@@ -66,18 +67,6 @@ def _secrets(config: pulumi.Config, settings: Settings) -> list[str]:
         if config.get(key) is not None and not pulumi.runtime.is_config_secret(f"runlease:{key}")
     ]
     return missing + plain
-
-
-def missing_files(settings: Settings, folder: Path) -> list[str]:
-    """One message for each file that the settings name and that is not there."""
-    named = {f"access.databases.{key}.ca": database.ca for key, database in settings.databases.items()}
-    named |= {"access.vault.ca": settings.vault.ca or "", "access.cluster.jwks_ca": settings.cluster.jwks_ca or ""}
-    named |= {f"access.cluster.public_keys.{i}": path for i, path in enumerate(settings.cluster.public_keys)}
-    return [
-        f"{where}: no such file (got {path!r}, looked in {folder}). Fix: put the certificate there or correct the path"
-        for where, path in named.items()
-        if path and not (folder / path).is_file()
-    ]
 
 
 def _passphrase() -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypedDict
@@ -26,6 +27,8 @@ class LeaseTasksArgs(TypedDict):
     namespace: str
     audience: str
     """Audience of the run tokens."""
+    token_expiry: int
+    """Life of the run tokens in seconds; Kubernetes issues none below 600."""
     existing: bool
     """Whether the Tasks exist already, by a cluster resolver or a catalogue; then only the ConfigMap is made."""
     vault: Mapping[str, pulumi.Input[Any]]
@@ -53,7 +56,7 @@ class LeaseTasks(pulumi.ComponentResource):
         )
         if not args["existing"]:
             for task in TASKS:
-                document = for_installation(read_task(task), config, args["audience"])
+                document = for_installation(read_task(task), config, args["audience"], args["token_expiry"])
                 kubernetes.apiextensions.CustomResource(
                     f"{name}-{task}",
                     api_version=document["apiVersion"],
@@ -80,20 +83,32 @@ def task_file(task: str) -> Path:
     return installed if installed.exists() else Path(__file__).parents[3] / "tekton" / relative
 
 
+@cache
 def read_task(task: str) -> dict[str, Any]:
-    """A Task as a document. Raises FileNotFoundError when the package was built without `tekton/`."""
+    """A Task as a document, read once. Raises FileNotFoundError when the package was built without `tekton/`."""
     document: dict[str, Any] = yaml.safe_load(task_file(task).read_text(encoding="utf-8"))
     return document
 
 
-def for_installation(document: Mapping[str, Any], config: str, audience: str) -> dict[str, Any]:
+def for_installation(document: Mapping[str, Any], config: str, audience: str, token_expiry: int) -> dict[str, Any]:
     """The same Task with this installation's defaults, so that a pipeline names only its lease. Pure."""
     defaults = {"installation-config": config, "audience": audience}
     params = [
         {**param, "default": defaults[param["name"]]} if param["name"] in defaults else param
         for param in document["spec"]["params"]
     ]
-    return {**document, "spec": {**document["spec"], "params": params}}
+    volumes = [_with_expiry(volume, token_expiry) for volume in document["spec"]["volumes"]]
+    return {**document, "spec": {**document["spec"], "params": params, "volumes": volumes}}
+
+
+def _with_expiry(volume: Mapping[str, Any], seconds: int) -> Mapping[str, Any]:
+    if "projected" not in volume:
+        return volume
+    sources = [
+        {"serviceAccountToken": {**source["serviceAccountToken"], "expirationSeconds": seconds}}
+        for source in volume["projected"]["sources"]
+    ]
+    return {**volume, "projected": {**volume["projected"], "sources": sources}}
 
 
 def _in_namespace(metadata: Mapping[str, Any], namespace: str) -> dict[str, Any]:

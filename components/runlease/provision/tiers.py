@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from runlease.access import PROFILES, ProfileName
 from runlease.config import DatabaseSettings, LeaseSettings, role_name
+from runlease.config.made import own_role
 from runlease.provision.broker import Allowed
 
 DATA, MIGRATOR = "data", "migrator"
@@ -33,7 +34,7 @@ def tiers_of(key: str, leases: Mapping[str, LeaseSettings]) -> tuple[Tier, ...]:
     needed = {tier_of(lease.profile) for lease in leases.values()}
     suffixes = {DATA: "vault", MIGRATOR: "vault_migrator"}
     return tuple(
-        Tier(name, f"runlease_{key}_{suffix}", f"{key}-{name}") for name, suffix in suffixes.items() if name in needed
+        Tier(name, own_role(key, suffix), f"{key}-{name}") for name, suffix in suffixes.items() if name in needed
     )
 
 

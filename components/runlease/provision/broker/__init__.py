@@ -11,8 +11,9 @@ from importlib.resources import files
 
 from runlease.access.lifetimes import EXPIRY_SLACK
 from runlease.access.sql import identifier, literal
+from runlease.config.made import BROKER_SCHEMA
 
-SCHEMA = "runlease"
+SCHEMA = BROKER_SCHEMA
 """The broker's schema in each database."""
 
 LOGIN_PATTERN = "^run_[a-z0-9][a-z0-9_-]{8,58}$"

@@ -11,6 +11,8 @@ DECLARE
 BEGIN
   -- First, before anything is looked up: the caller's search_path may hold planted types and functions.
   PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  -- The expiry is written out and read back: 'SQL' would spell its zone by a name that means several (IST).
+  PERFORM set_config('DateStyle', 'ISO', true), set_config('TimeZone', 'UTC', true);
   IF p_login !~ @login_pattern@ THEN
     RAISE EXCEPTION 'runlease: login % is outside the name space run_…', quote_literal(p_login)
       USING ERRCODE = 'insufficient_privilege';
@@ -51,6 +53,9 @@ BEGIN
     -- The broker owns the schema, so that the login can neither give it away nor keep it.
     EXECUTE format('CREATE SCHEMA %I', p_login);
     EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', p_login, p_login);
+    -- Defaults and not limits: a session may set its own.
+    EXECUTE format('ALTER ROLE %I SET statement_timeout = %L', p_login, '5min');
+    EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = %L', p_login, '1min');
   END IF;
   RAISE LOG 'runlease ledger: event=create login=% oid=% database=% profile=% caller=% expires=% outcome=live',
     p_login, v_oid, current_database(), p_profile, session_user,

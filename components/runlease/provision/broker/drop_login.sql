@@ -50,7 +50,8 @@ BEGIN
     RAISE WARNING 'runlease: login % is quarantined (no login, no password, no membership): %', p_login,
       replace(coalesce(nullif(v_detail, ''), v_message), E'\n', '; ');
   END;
-  -- Once more: who authenticated since the first sweep. The role may be gone, so by oid.
+  -- Once more, on a new list: who authenticated since the first sweep. The role may be gone, so by oid.
+  PERFORM pg_stat_clear_snapshot();
   BEGIN
     PERFORM pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.usesysid = v_oid;
   EXCEPTION WHEN insufficient_privilege THEN

@@ -6,12 +6,15 @@ DECLARE
 BEGIN
   -- First, before anything is looked up: the caller's search_path may hold planted types and functions.
   PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  -- A transaction keeps the first list of sessions that it saw.
+  PERFORM pg_stat_clear_snapshot();
   v_ended := 0;
-  -- A login that slipped in before its drop committed outlives its role, and keeps an owner that it became.
+  -- Who slipped in before the drop committed outlives the role or its quarantine, and keeps an owner that it became.
   FOR v_pid, v_oid IN
     SELECT a.pid, a.usesysid FROM pg_stat_activity a
      WHERE a.datname = current_database() AND a.usesysid <> 0
-       AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.usesysid)
+       AND (NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.usesysid)
+            OR shobj_description(a.usesysid, 'pg_authid') LIKE 'runlease quarantined %')
   LOOP
     BEGIN
       IF pg_terminate_backend(v_pid) THEN

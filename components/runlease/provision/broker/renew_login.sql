@@ -5,6 +5,8 @@ DECLARE
 BEGIN
   -- First, before anything is looked up: the caller's search_path may hold planted types and functions.
   PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  -- The expiry is written out and read back: 'SQL' would spell its zone by a name that means several (IST).
+  PERFORM set_config('DateStyle', 'ISO', true), set_config('TimeZone', 'UTC', true);
   IF p_login !~ @login_pattern@ THEN
     RAISE EXCEPTION 'runlease: login % is outside the name space run_…', quote_literal(p_login)
       USING ERRCODE = 'insufficient_privilege';

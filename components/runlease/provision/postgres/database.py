@@ -55,6 +55,6 @@ class DatabaseAccess(pulumi.ComponentResource):
         grant_members(site, roles, broker, chain)
         schema = make_functions(site, broker, roles, chain)
         self.logins = vault_logins(site, broker, schema, chain)
-        revoke_public(site, chain)
+        revoke_public(site, broker, chain)
         self.give_public_back = pulumi.Output.from_input(give_public_back(site))
         self.register_outputs({"give_public_back": self.give_public_back})

@@ -96,6 +96,22 @@ class GrantChain:
         """Privileges on the database itself."""
         self._grant(suffix, role, privileges, "database")
 
+    def keep_connect(self, suffix: str, role: str, ours: pulumi.Resource) -> None:
+        """CONNECT for a login that is not ours: taken away with its line in the settings, but not with `ours`.
+
+        When all of `ours` goes it stays, because PUBLIC does not get its own back by a destroy.
+        """
+        kept = pulumi.ResourceOptions.merge(self.options(), pulumi.ResourceOptions(deleted_with=ours))
+        grant = postgresql.Grant(
+            f"{self._name}-{suffix}",
+            database=self._dbname,
+            role=role,
+            object_type="database",
+            privileges=["CONNECT"],
+            opts=kept,
+        )
+        self.add(grant)
+
     def future(
         self,
         suffix: str,

@@ -2,6 +2,7 @@
 
 from runlease.access import Public, Server
 from runlease.access.sql import identifier
+from runlease.provision.postgres.deployer import Broker
 from runlease.provision.postgres.grants import GrantChain
 from runlease.provision.postgres.site import Site
 
@@ -9,7 +10,7 @@ LARGE_OBJECTS = ("lo_creat", "lo_create", "lo_from_bytea")
 """Functions that make large objects. One that a login owns in another database keeps the login from being dropped."""
 
 
-def revoke_public(site: Site, chain: GrantChain) -> None:
+def revoke_public(site: Site, broker: Broker, chain: GrantChain) -> None:
     """Nothing for `keep`. For `revoke`, logins that keep CONNECT get it first.
 
     A managed server's admin is no superuser: its REVOKE on a system function warns and changes nothing, so
@@ -19,7 +20,7 @@ def revoke_public(site: Site, chain: GrantChain) -> None:
     if settings.public is Public.KEEP:
         return
     for role in settings.connect:
-        chain.database(f"connect-{role}", role, ["CONNECT"])
+        chain.keep_connect(f"connect-{role}", role, broker.role)
     chain.revoke_public("public-database", "database")
     chain.revoke_public("public-schema", "schema", "public")
     chain.future("public-functions", "public", [], "function", settings.owner)
@@ -44,6 +45,8 @@ def give_public_back(site: Site) -> str:
                 for name in (settings.dbname, *(settings.close if superuser else ()))
             ),
             "GRANT USAGE ON SCHEMA public TO PUBLIC;",
+            # Only a member of the owner changes its default privileges, and a managed server's admin may be none.
+            *([] if superuser else [f"GRANT {owner} TO CURRENT_USER; -- to be revoked again where you were no member"]),
             f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT EXECUTE ON FUNCTIONS TO PUBLIC;",
             *(f"GRANT EXECUTE ON FUNCTION pg_catalog.{name} TO PUBLIC;" for name in LARGE_OBJECTS if superuser),
         ]

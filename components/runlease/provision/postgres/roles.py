@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import pulumi
 import pulumi_postgresql as postgresql
 
 from runlease.access import PROFILES, Grant, OnDatabase, OnFuture, OnSchema, ProfileName
@@ -42,7 +43,8 @@ def _runs_as_owner(site: Site, broker: Broker, chain: GrantChain, profile: Profi
         role=broker.role.name,
         grant_role=role.name,
         with_admin_option=True,
-        opts=chain.options(),
+        # Gone with the role: a REVOKE fails as long as the broker's own grants hang on it, that is while a login lives.
+        opts=pulumi.ResourceOptions.merge(chain.options(), pulumi.ResourceOptions(deleted_with=role)),
     )
     chain.add(admin)
     return role

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_postgresql as postgresql
 
 from runlease.config import DatabaseSettings, LeaseSettings
+from runlease.config.made import own_role
 
 
 @dataclass(frozen=True)
@@ -47,4 +48,4 @@ class Site:
 
     def own(self, part: str) -> str:
         """Name of a role that is runlease's own: it carries the database's key."""
-        return f"runlease_{self.key}_{part}"
+        return own_role(self.key, part)

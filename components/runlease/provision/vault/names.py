@@ -5,29 +5,17 @@ from urllib.parse import quote
 
 from runlease.access import Identity
 from runlease.config import DatabaseSettings
+from runlease.config.made import database_mount as database_mount
+from runlease.config.made import jwt_mount as jwt_mount
+from runlease.config.made import policy_name as policy_name
 
 USERNAME_TEMPLATE = '{{ printf "run_%s_%s" .RoleName (random 20 | lowercase) }}'
 """The login carries its lease's name and never `.DisplayName`: a claim with a quote in it would be SQL."""
 
 
-def database_mount(installation: str) -> str:
-    """Path of the database secrets engine."""
-    return f"{installation}-db"
-
-
-def jwt_mount(installation: str) -> str:
-    """Path of the JWT auth mount, unless the settings name an existing one."""
-    return f"{installation}-jwt"
-
-
 def jwt_role(installation: str, identity: Identity) -> str:
     """Name of an identity's JWT role. A dot stands in no installation and no namespace, so no two identities meet."""
     return f"{installation}.{identity.namespace}.{identity.service_account}"
-
-
-def policy_name(installation: str, lease: str) -> str:
-    """Name of a lease's policy."""
-    return f"{installation}-{lease}"
 
 
 def creds_path(installation: str, lease: str) -> str:

@@ -1,0 +1,36 @@
+"""A stack file on disk, and the files that its settings name."""
+
+from pathlib import Path
+
+import yaml
+
+from runlease.config.load import ConfigError, load
+from runlease.config.settings import Settings
+
+ACCESS = "runlease:access"
+"""The key of a stack's settings."""
+
+
+def read_stack_file(path: Path) -> Settings:
+    """The settings in a stack file such as `stacks/Pulumi.staging.yaml`. Raises ConfigError with all errors at once."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise ConfigError([f"{path}: cannot be read (got {said}). Fix: name a stack file in YAML"]) from error
+    config = document.get("config") if isinstance(document, dict) else None
+    if not isinstance(config, dict) or ACCESS not in config:
+        raise ConfigError([f"{path}: no settings (expected config: {ACCESS}:). Fix: see stacks/Pulumi.prod.yaml"])
+    return load(config[ACCESS])
+
+
+def missing_files(settings: Settings, folder: Path) -> list[str]:
+    """One message for each file that the settings name and that is not there."""
+    named = {f"access.databases.{key}.ca": database.ca for key, database in settings.databases.items()}
+    named |= {"access.vault.ca": settings.vault.ca or "", "access.cluster.jwks_ca": settings.cluster.jwks_ca or ""}
+    named |= {f"access.cluster.public_keys.{i}": path for i, path in enumerate(settings.cluster.public_keys)}
+    return [
+        f"{where}: no such file (got {path!r}, looked in {folder}). Fix: put the certificate there or correct the path"
+        for where, path in named.items()
+        if path and not (folder / path).is_file()
+    ]

@@ -1,0 +1,33 @@
+"""What runlease calls the things that it makes, where more than one part must know. Pure."""
+
+from collections.abc import Iterable
+
+BROKER_SCHEMA = "runlease"
+"""The broker's schema in each database."""
+
+_OWN_ROLES = ("broker", "deployer", "login", "vault", "vault_migrator")
+
+
+def own_role(key: str, part: str) -> str:
+    """A role that is runlease's own: it carries the database's key."""
+    return f"runlease_{key}_{part}"
+
+
+def roles_made(key: str, profiles: Iterable[str]) -> set[str]:
+    """Every role that may be made for a database: a group role a profile, and runlease's own."""
+    return {f"{key}_{profile}" for profile in profiles} | {own_role(key, part) for part in _OWN_ROLES}
+
+
+def database_mount(installation: str) -> str:
+    """Path of the database secrets engine in Vault."""
+    return f"{installation}-db"
+
+
+def jwt_mount(installation: str) -> str:
+    """Path of the JWT auth mount, unless the settings name an existing one."""
+    return f"{installation}-jwt"
+
+
+def policy_name(installation: str, lease: str) -> str:
+    """Name of a lease's policy in Vault. A dot stands in neither part, so no two installations meet."""
+    return f"{installation}.{lease}"
