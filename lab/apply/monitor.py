@@ -14,6 +14,7 @@ from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mock
 from lab import LabError
 from lab.apply import postgresql, vault
 from lab.apply.kubernetes import Apply
+from lab.apply.loops import ClosingMonitor, loop_of_this_thread
 
 Inputs = Mapping[str, Any]
 
@@ -91,11 +92,16 @@ def apply_program(
     Raises what a handler raises: nothing is undone, because nothing is remembered.
     """
     applying = _Applying(kubernetes, report)
-    set_mocks(applying, project="runlease", stack="local", preview=False)
-    set_all_config({**config, **secrets}, list(secrets))
 
     def run() -> None:
         program()
 
-    pulumi.runtime.test(run)()  # type: ignore[no-untyped-call]  # untyped in the SDK
+    with loop_of_this_thread() as loop:
+        monitor = ClosingMonitor(applying)
+        set_mocks(applying, project="runlease", stack="local", preview=False, monitor=monitor)
+        set_all_config({**config, **secrets}, list(secrets))
+        try:
+            pulumi.runtime.test(run)()  # type: ignore[no-untyped-call]  # untyped in the SDK
+        finally:
+            loop.run_until_complete(loop.shutdown_default_executor())
     return applying.applied

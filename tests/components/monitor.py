@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from pulumi.runtime.config import set_all_config
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.proto import resource_pb2
 
+from lab.apply.loops import loop_of_this_thread
 from runlease.provision.stack import deploy, password_key
 
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
@@ -150,7 +149,7 @@ class Monitor(MockMonitor):
             if urn in self.program.resources:
                 raise AssertionError(f"Duplicate resource URN {urn!r}")
             self.program.resources[urn] = Registered(urn, request, len(self.program.resources))
-        with _loop_of_this_thread():
+        with loop_of_this_thread():
             return super().RegisterResource(request)  # type: ignore[no-untyped-call]  # untyped in the SDK
 
     def RegisterErrorHook(self, request: Any) -> Any:  # noqa: N802 - the protocol's own name
@@ -158,25 +157,9 @@ class Monitor(MockMonitor):
         return super().RegisterErrorHook(request)  # type: ignore[no-untyped-call]  # untyped in the SDK
 
 
-@contextmanager
-def _loop_of_this_thread() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop that is closed again.
-
-    The SDK's mock makes one for each thread that registers something and closes none. Collected later, their sockets
-    go before them, and each complains of an invalid file descriptor.
-    """
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        yield loop
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
-
-
 def run(program: Callable[[], object], config: Mapping[str, str], secrets: Mapping[str, str], preview: bool) -> Program:
     """Run a program once, and return what it registered. Raises what the program raises."""
-    with _loop_of_this_thread() as loop:
+    with loop_of_this_thread() as loop:
         monitor = Monitor()
         set_mocks(monitor.mocks, project="runlease", stack="test", preview=preview, monitor=monitor)
         set_all_config({**config, **secrets}, list(secrets))
