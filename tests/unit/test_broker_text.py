@@ -212,9 +212,12 @@ def test_a_profile_without_a_lease_is_not_allowed() -> None:
     assert [one.profile for one in allowed] == ["reader"]
 
 
-def test_no_lease_allows_nobody_and_needs_no_login() -> None:
+def test_no_lease_allows_nobody() -> None:
     assert allow_list("shop", DATABASE, {}) == ()
-    assert tiers_of("shop", {}) == ()
+
+
+def test_a_connection_outlasts_the_leases_that_are_revoked_through_it() -> None:
+    assert [tier.login for tier in tiers_of("shop")] == ["runlease_shop_vault", "runlease_shop_vault_migrator"]
 
 
 def test_a_login_lives_as_long_as_the_longest_lease_of_its_profile() -> None:

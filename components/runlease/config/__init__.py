@@ -1,9 +1,10 @@
 """A stack's settings: plain data in, an `Access` out, and every error at once with its path."""
 
-from runlease.config.load import ConfigError, load
+from runlease.config.load import ConfigError, load, load_database, load_identity
 from runlease.config.settings import (
     ClusterSettings,
     DatabaseSettings,
+    IdentitySettings,
     LeaseSettings,
     PipelineSettings,
     ProfileSettings,
@@ -17,6 +18,7 @@ __all__ = [
     "ClusterSettings",
     "ConfigError",
     "DatabaseSettings",
+    "IdentitySettings",
     "LeaseSettings",
     "PipelineSettings",
     "ProfileSettings",
@@ -25,6 +27,8 @@ __all__ = [
     "VaultSettings",
     "identity_of",
     "load",
+    "load_database",
+    "load_identity",
     "profile_grants",
     "role_name",
     "to_access",

@@ -11,6 +11,7 @@ from runlease.config.names import DatabaseKey, LeaseName, VaultName
 from runlease.config.settings import (
     ClusterSettings,
     DatabaseSettings,
+    IdentitySettings,
     LeaseSettings,
     PipelineSettings,
     ProfileSettings,
@@ -62,6 +63,31 @@ def load(data: object, where: str = "access") -> Settings:
     if errors:
         raise ConfigError(list(dict.fromkeys(errors)))
     return Settings.model_validate(read)
+
+
+def load_database(
+    key: str, settings: object, leases: Mapping[str, object]
+) -> tuple[DatabaseSettings, dict[str, LeaseSettings]]:
+    """Read one database and the leases on it, for a component that is used alone. Raises ConfigError as `load` does."""
+    errors: list[str] = []
+    read: dict[str, Any] = {
+        "databases": _sections(DatabaseSettings, DatabaseKey, {key: settings}, "databases", errors),
+        "leases": _sections(LeaseSettings, LeaseName, leases, "leases", errors),
+        "pipelines": {},
+    }
+    errors += incoherent(read, {"databases": {key}, "leases": set(leases), "pipelines": set()}, key)
+    if errors:
+        raise ConfigError(list(dict.fromkeys(errors)))
+    return read["databases"][key], read["leases"]
+
+
+def load_identity(value: Mapping[str, object], where: str) -> IdentitySettings:
+    """Read one identity, for a component that is used alone. Raises ConfigError as `load` does."""
+    errors: list[str] = []
+    identity = _section(IdentitySettings, value, where, errors)
+    if identity is None:
+        raise ConfigError(errors)
+    return identity
 
 
 def _section(model: type[_Section], value: object, where: str, errors: list[str]) -> _Section | None:

@@ -90,6 +90,14 @@ Label = Annotated[
         "a DNS label: lower-case letters, digits and '-'; no wildcard",
     ),
 ]
+ServiceAccount = Annotated[
+    str,
+    _matching(
+        r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
+        DNS_SUBDOMAIN,
+        "a DNS name: lower-case letters, digits, '-' and '.'; no wildcard",
+    ),
+]
 Audience = Annotated[
     str, _matching(r"[A-Za-z0-9][A-Za-z0-9._:/-]*", 253, "letters, digits and any of '._:/-'; no wildcard")
 ]

@@ -25,6 +25,7 @@ from runlease.config.names import (
     PostgresName,
     RoleName,
     SchemaName,
+    ServiceAccount,
     TableName,
     VaultName,
 )
@@ -193,6 +194,28 @@ class PipelineSettings(_Model):
     """The Tasks' timeout, so that it is checked against their leases. Default: not checked."""
     finally_timeout: Span | None = None
     """`timeouts.finally` of its runs. Default: not checked."""
+
+
+class IdentitySettings(_Model):
+    """One identity and the one lease it may obtain. No part may hold a wildcard."""
+
+    installation: VaultName
+    namespace: Label
+    service_account: ServiceAccount
+    issuer: Https
+    audience: Audience
+    """The one audience of its token; never the API server's own."""
+    lease: LeaseName
+    max_ttl: Span
+
+    @model_validator(mode="after")
+    def _private_audience(self) -> "IdentitySettings":
+        if self.audience == self.issuer:
+            raise ValueError(
+                f"the API server's own audience (got {self.audience!r}, expected one that only Vault accepts). "
+                f"Fix: use runlease/{self.installation}"
+            )
+        return self
 
 
 class Settings(_Model):

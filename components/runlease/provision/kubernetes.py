@@ -5,8 +5,8 @@ from typing import TypedDict
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from runlease.access import Duration, Identity
-from runlease.config import ClusterSettings
+from runlease.access import Identity
+from runlease.config import ClusterSettings, load_identity
 from runlease.provision.vault import trust_identity
 
 DELETE_AT_ONCE = {"pulumi.com/deletionPropagationPolicy": "background"}
@@ -41,7 +41,8 @@ class PipelineIdentity(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PipelineIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("runlease:index:PipelineIdentity", name, {}, opts)
-        identity = Identity(args["namespace"], args["service_account"], args["issuer"], args["audience"])
+        settings = load_identity({key: value for key, value in args.items() if key != "jwt_mount"}, name)
+        identity = Identity(settings.namespace, settings.service_account, settings.issuer, settings.audience)
         child = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
         kubernetes.core.v1.ServiceAccount(
             f"{name}-account",
@@ -64,7 +65,7 @@ class PipelineIdentity(pulumi.ComponentResource):
             args["jwt_mount"],
             identity,
             args["lease"],
-            Duration.parse(args["max_ttl"]),
+            settings.max_ttl,
             child,
         )
         self.register_outputs({})

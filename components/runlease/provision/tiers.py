@@ -29,18 +29,19 @@ class Tier:
     """Name of the connection in Vault."""
 
 
-def tiers_of(key: str, leases: Mapping[str, LeaseSettings]) -> tuple[Tier, ...]:
-    """The tiers that a database needs for its leases, in a fixed order; none when it has no lease."""
-    needed = {tier_of(lease.profile) for lease in leases.values()}
+def tiers_of(key: str) -> tuple[Tier, ...]:
+    """The tiers of a database, in a fixed order, with leases or without.
+
+    They stay as long as the database: a live lease is revoked through its connection, so the connection must outlast
+    the lease's line in the settings. A login without a lease may make none.
+    """
     suffixes = {DATA: "vault", MIGRATOR: "vault_migrator"}
-    return tuple(
-        Tier(name, own_role(key, suffix), f"{key}-{name}") for name, suffix in suffixes.items() if name in needed
-    )
+    return tuple(Tier(name, own_role(key, suffix), f"{key}-{name}") for name, suffix in suffixes.items())
 
 
 def allow_list(key: str, database: DatabaseSettings, leases: Mapping[str, LeaseSettings]) -> tuple[Allowed, ...]:
     """What the broker accepts: each leased profile from the login of its tier, for no longer than its longest lease."""
-    logins = {tier.name: tier.login for tier in tiers_of(key, leases)}
+    logins = {tier.name: tier.login for tier in tiers_of(key)}
     leased = [profile for profile in database.profiles if any(lease.profile is profile for lease in leases.values())]
     return tuple(
         Allowed(

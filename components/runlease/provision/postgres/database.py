@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 
 import pulumi
 
-from runlease.config import DatabaseSettings, LeaseSettings
+from runlease.config import DatabaseSettings, LeaseSettings, load_database
 from runlease.provision.postgres.deployer import broker_role, deploy_as
 from runlease.provision.postgres.foundation import lay_foundation
 from runlease.provision.postgres.functions import VaultLogin, make_functions, vault_logins
@@ -43,8 +43,7 @@ class DatabaseAccess(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DatabaseAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("runlease:index:DatabaseAccess", name, {}, opts)
-        settings = DatabaseSettings.model_validate(args["settings"])
-        leases = {key: LeaseSettings.model_validate(lease) for key, lease in args["leases"].items()}
+        settings, leases = load_database(args["key"], args["settings"], args["leases"])
         site = Site(self, name, args["key"], settings, leases, args["ca_file"])
         made = lay_foundation(site)
         role = broker_role(site, made)

@@ -70,7 +70,7 @@ def _function(
 
 def vault_logins(site: Site, broker: Broker, schema: pulumi.Output[str], chain: GrantChain) -> tuple[VaultLogin, ...]:
     """One login for each tier: no attribute, no membership, EXECUTE on the broker's functions and nothing else."""
-    return tuple(_vault_login(site, broker, schema, chain, tier) for tier in tiers_of(site.key, site.leases))
+    return tuple(_vault_login(site, broker, schema, chain, tier) for tier in tiers_of(site.key))
 
 
 def _vault_login(site: Site, broker: Broker, schema: pulumi.Output[str], chain: GrantChain, tier: Tier) -> VaultLogin:
