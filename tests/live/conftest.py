@@ -13,12 +13,14 @@ import pytest
 from lab import LabError
 from lab import folders as lab_folders
 from lab.certificates import CertificateAuthority
+from lab.issuer import LabIssuer
 from lab.kubernetes import Kubernetes
 from lab.kubernetes_server import find_apiserver
 from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
 from lab.postgres_binaries import binaries
 from lab.processes import Processes
+from tests.live.deployment import Deployment, Sites
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +70,38 @@ def kubernetes(lab_folder: Path, lab_ca: CertificateAuthority, processes: Proces
         raise LabError("tests/live: no kube-apiserver on PATH, in KUBEBUILDER_ASSETS or in the lab's cache. "
                        "Fix: make kubernetes (5 to 11 minutes, once), or export RUNLEASE_LAB_KUBECONFIG=<file>")
     return Kubernetes.start(lab_folder, lab_ca, processes, apiserver)
+
+
+@pytest.fixture(scope="session")
+def issuer() -> LabIssuer:
+    return LabIssuer()
+
+
+@pytest.fixture(scope="session")
+def sites(request: pytest.FixtureRequest, lab_folder: Path, openbao: OpenBao, issuer: LabIssuer) -> Sites:
+    def server(major: int) -> PostgresServer:
+        found = request.getfixturevalue(f"postgres{major}")
+        assert isinstance(found, PostgresServer)
+        return found
+
+    return Sites(server, openbao, issuer, lab_folder)
+
+
+MATRIX = [
+    pytest.param((major, managed), id=f"pg{major}-{'managed' if managed else 'self_managed'}")
+    for major in (15, 18)
+    for managed in (False, True)
+]
+"""Before and after the membership rules of PostgreSQL 16, deployed by a superuser and without one."""
+
+
+@pytest.fixture(scope="session", params=MATRIX)
+def site(request: pytest.FixtureRequest, sites: Sites) -> Deployment:
+    """A database that runlease created, with every profile; each test that asks for it runs four times."""
+    return sites.site(*request.param)
+
+
+@pytest.fixture(scope="session", params=MATRIX)
+def shelf(request: pytest.FixtureRequest, sites: Sites) -> Deployment:
+    """A database that existed with its tables, where the seeder is narrowed to one of them; four times as well."""
+    return sites.shelf(*request.param)

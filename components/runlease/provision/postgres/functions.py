@@ -83,7 +83,7 @@ def _vault_login(site: Site, broker: Broker, schema: pulumi.Output[str], chain: 
         login=True,
         inherit=False,
         password=password,
-        connection_limit=12,
+        connection_limit=40,
         statement_timeout=30_000,
         idle_in_transaction_session_timeout=60_000,
         search_paths=["pg_catalog", "pg_temp"],

@@ -1,0 +1,314 @@
+"""A deployment on real servers as its users know it: take a lease as an identity, connect with it, give it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from lab.folders import private_folder
+from lab.issuer import TokenIssuer
+from lab.openbao import OpenBao
+from lab.postgres import PostgresServer
+from lab.stack import Servers, Settings, apply_without_pulumi, on_servers
+
+PROFILES = ("reader", "seeder", "migrator", "verifier", "sandbox")
+DENIED = "42501"
+"""insufficient_privilege: what PostgreSQL and the broker say to who may not."""
+CLOUD_ADMIN = "cloud_admin"
+NAMESPACE = "ci"
+
+MIGRATION = (
+    "CREATE TABLE items (id serial PRIMARY KEY, label text)",
+    "INSERT INTO items (label) VALUES ('first')",
+    "CREATE FUNCTION hello() RETURNS text LANGUAGE sql RETURN 'hello'",
+)
+"""What the first migration of each site makes in schema app, after everything was deployed."""
+
+FOREIGN = """
+CREATE SCHEMA hidden; CREATE TABLE hidden.secrets AS SELECT 1 AS one;
+CREATE TABLE public.notes AS SELECT 1 AS one;
+"""
+"""What stands in the same database and is declared to nobody."""
+
+ADOPTED = """
+CREATE SCHEMA app;
+CREATE TABLE app.orders (id serial, label text); INSERT INTO app.orders (label) VALUES ('first');
+CREATE TABLE app.customers (id serial, label text); INSERT INTO app.customers (label) VALUES ('first');
+"""
+"""What stood in a database before runlease came."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What a run holds: its login, and the Vault token that took it."""
+
+    login: str
+    password: str
+    id: str
+    token: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One installation with one database: a lease `<profile>` and an account `run-<profile>` for each profile."""
+
+    key: str
+    installation: str
+    major: int
+    managed: bool
+    postgres: PostgresServer
+    openbao: OpenBao
+    issuer: TokenIssuer
+
+    @property
+    def dbname(self) -> str:
+        """The database, named after its key."""
+        return self.key
+
+    @property
+    def owner(self) -> str:
+        """Who owns its schemas."""
+        return f"{self.key}_owner"
+
+    @property
+    def neighbour(self) -> str:
+        """Another database of the server, in which PUBLIC may connect; `<key>_closed` is closed where that can be."""
+        return f"{self.key}_open"
+
+    @property
+    def audience(self) -> str:
+        """The one audience of its run tokens."""
+        return f"runlease/{self.installation}"
+
+    @property
+    def before_16(self) -> bool:
+        """Whether a membership cannot be kept from SET ROLE yet."""
+        return self.major < 16
+
+    def own(self, part: str) -> str:
+        """A role of runlease's own: broker, deployer, login, vault or vault_migrator."""
+        return f"runlease_{self.key}_{part}"
+
+    # --- Vault
+
+    def token_of_pod(self, profile: str, audience: str | None = None) -> str:
+        """The service-account token of a pod of that profile's task."""
+        account, pod = f"run-{profile}", f"{self.installation}-{profile}"
+        self.issuer.create_service_account(NAMESPACE, account)
+        self.issuer.create_pod(NAMESPACE, pod, account)
+        return self.issuer.token(NAMESPACE, account, audience or self.audience, pod)
+
+    def log_in(self, profile: str, token: str | None = None) -> str:
+        """Vault's token for that profile's task. Raises RefusedError when Vault does not trust the pod's token."""
+        role = f"{self.installation}.{NAMESPACE}.run-{profile}"
+        body = {"role": role, "jwt": token or self.token_of_pod(profile)}
+        made = self.openbao.request("POST", f"/auth/{self.installation}-jwt/login", body)
+        return str(made["auth"]["client_token"])
+
+    def take(self, profile: str, token: str | None = None) -> Lease:
+        """A new lease, taken as that profile's task or with the Vault token given. RefusedError when Vault refuses."""
+        token = token or self.log_in(profile)
+        made = self.openbao.request("GET", f"/{self.installation}-db/creds/{profile}", token=token)
+        return Lease(made["data"]["username"], made["data"]["password"], made["lease_id"], token)
+
+    def revoke(self, lease: Lease) -> None:
+        """Give a lease back with the token that took it; on return it is revoked."""
+        self.openbao.request("PUT", "/sys/leases/revoke", {"lease_id": lease.id, "sync": "true"}, lease.token)
+
+    @contextmanager
+    def leased(self, profile: str) -> Iterator[Lease]:
+        """A lease for the block."""
+        lease = self.take(profile)
+        try:
+            yield lease
+        finally:
+            self.revoke(lease)
+
+    # --- PostgreSQL
+
+    def connect(self, lease: Lease, dbname: str | None = None, *, role: str | None = None) -> psycopg.Connection:
+        """A session in autocommit as the leased login; `role` is what the service file of a migrator asks for."""
+        options = f"-c role={role} -c search_path=app" if role else ""
+        conninfo = self.postgres.conninfo(dbname or self.dbname, lease.login, lease.password)
+        return psycopg.connect(conninfo, autocommit=True, options=options)
+
+    def as_superuser(self, dbname: str | None = None) -> psycopg.Connection:
+        """A session that may see and do everything."""
+        return self.postgres.connect(dbname or self.dbname)
+
+    @contextmanager
+    def as_vault(self, tier: str = "vault", *, undone: bool = True) -> Iterator[psycopg.Connection]:
+        """A session with the rights of Vault's login, whose password nobody but Vault knows; undone at its end."""
+        with self.as_superuser() as session, session.transaction(force_rollback=True) if undone else nullcontext():
+            session.execute(worded("SET SESSION AUTHORIZATION {login}", login=self.own(tier)))
+            yield session
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """What the superuser reads in the database."""
+        with self.as_superuser() as session:
+            return session.execute(query.encode(), values).fetchall()
+
+    def migrate(self, *statements: str) -> None:
+        """Run statements as a migration does: with a lease of its own, as the owner."""
+        with self.leased("migrator") as lease, self.connect(lease, role=self.owner) as session:
+            for statement in statements:
+                session.execute(statement.encode())
+
+    def ledger(self, *logins: str) -> list[dict[str, str]]:
+        """The lines of the ledger about these logins, as the server's log has them."""
+        lines = [line.split("runlease ledger: ")[1] for line in self.log_lines() if "runlease ledger: " in line]
+        events = [dict(word.split("=", 1) for word in line.split()) for line in lines]
+        return [event for event in events if event.get("login") in logins]
+
+    def log_lines(self) -> list[str]:
+        """The server's log."""
+        return self.postgres.log.read_text().splitlines()
+
+
+class Sites:
+    """The deployments of a session: made when first asked for, they stand side by side to its end."""
+
+    def __init__(
+        self, server: Callable[[int], PostgresServer], openbao: OpenBao, issuer: TokenIssuer, folder: Path
+    ) -> None:
+        self._server, self._openbao, self._issuer, self._folder = server, openbao, issuer, folder
+        self._made: dict[tuple[str, int], Deployment] = {}
+
+    def site(self, major: int, managed: bool) -> Deployment:
+        """A database that runlease created, with every profile, and what one migration has put into it since."""
+        key = "mshop" if managed else "shop"
+        if (key, major) not in self._made:
+            made = self._made[key, major] = self._deploy(key, major, managed)
+            made.migrate(*MIGRATION)
+            with made.as_superuser() as session:
+                session.execute(FOREIGN)
+        return self._made[key, major]
+
+    def shelf(self, major: int, managed: bool) -> Deployment:
+        """A database that existed with its tables, where the seeder is narrowed to one; `later` came afterwards."""
+        key = "mshelf" if managed else "shelf"
+        if (key, major) not in self._made:
+            _make_adopted(key, self._server(major), managed)
+            profiles = {"reader": {}, "migrator": {}, "seeder": {"tables": ["app.orders"]}}
+            made = self._made[key, major] = self._deploy(
+                key, major, managed, create=[], public="revoke", profiles=profiles)
+            made.migrate("CREATE TABLE later (id int)")
+        return self._made[key, major]
+
+    def beside(self, site: Deployment) -> Deployment:
+        """The other kind of site on the same server."""
+        return self.site(site.major, not site.managed)
+
+    def _deploy(self, key: str, major: int, managed: bool, **database: object) -> Deployment:
+        server = self._server(major)
+        made = Deployment(key, f"pg{major}-{key}", major, managed, server, self._openbao, self._issuer)
+        return deploy(made, self._folder, **database)
+
+
+def deploy(made: Deployment, folder: Path, **database: object) -> Deployment:
+    """Make the databases next to it, then apply the program; `database` overrides settings of the database."""
+    _make_neighbours(made)
+    servers = Servers(made.postgres, made.openbao, made.issuer, None, {CLOUD_ADMIN: made.postgres.password})
+    home = private_folder(folder / f"deployment-{made.installation}")
+    settings = on_servers(_settings(made, database), servers, home)
+    apply_without_pulumi(settings, servers, home)
+    return made
+
+
+def _settings(made: Deployment, database: dict[str, object]) -> Settings:
+    offered = database.get("profiles", {profile: {} for profile in PROFILES})
+    assert isinstance(offered, dict)
+    return {
+        "installation": made.installation,
+        "tasks": "existing",
+        "vault": {},
+        "cluster": {},
+        "databases": {made.key: {
+            **({"server": "managed", "admin": CLOUD_ADMIN} if made.managed else
+               {"server": "self_managed", "close": [f"{made.key}_closed"]}),
+            "dbname": made.dbname,
+            "create": ["database", "owner", "schemas"],
+            "owner": made.owner,
+            "schemas": ["app"],
+            "profiles": offered,
+            **database,
+        }},
+        "leases": {name: {"database": made.key, "profile": name, "ttl": "5m", "max_ttl": "10m"} for name in offered},
+        "pipelines": {"run": {"namespace": NAMESPACE, "tasks": {name: name for name in offered}}},
+    }
+
+
+def _make_cloud_admin(server: PostgresServer) -> None:
+    """What a provider of databases gives its customer in the superuser's place."""
+    with server.connect() as session:
+        if session.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [CLOUD_ADMIN]).fetchone():
+            return
+        # A verifier, because the server logs DDL and a password must stand in no log.
+        verifier = session.pgconn.encrypt_password(server.password.encode(), CLOUD_ADMIN.encode(), b"scram-sha-256")
+        session.execute(SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB PASSWORD {}").format(
+            Identifier(CLOUD_ADMIN), Literal(verifier.decode())))
+
+
+def _make_neighbours(made: Deployment) -> None:
+    _make_cloud_admin(made.postgres)
+    with made.postgres.connect() as session:
+        for name in (made.neighbour, f"{made.key}_closed"):
+            session.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+
+
+def _make_adopted(key: str, server: PostgresServer, managed: bool) -> None:
+    _make_cloud_admin(server)
+    owner, database, admin = Identifier(f"{key}_owner"), Identifier(key), Identifier(CLOUD_ADMIN)
+    with server.connect() as session:
+        session.execute(SQL("CREATE ROLE {} NOLOGIN").format(owner))
+        session.execute(SQL("CREATE DATABASE {}").format(database))
+        if managed:
+            session.execute(SQL("GRANT {} TO {} WITH ADMIN OPTION").format(owner, admin))
+            session.execute(SQL("ALTER DATABASE {} OWNER TO {}").format(database, admin))
+    with server.connect(key) as session:
+        session.execute(SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, owner))
+        session.execute(SQL("SET SESSION AUTHORIZATION {}").format(owner))
+        session.execute(ADOPTED)
+        session.execute("RESET SESSION AUTHORIZATION")
+        session.execute(SQL("REVOKE CREATE ON DATABASE {} FROM {}").format(database, owner))
+
+
+def worded(statement: str, **names: str) -> Composed:
+    """A statement with these names as identifiers."""
+    return SQL(statement).format(**{key: Identifier(name) for key, name in names.items()})
+
+
+def outcome(session: psycopg.Connection, statement: str | Composed) -> str:
+    """How a statement ends: the SQLSTATE of its error, else of its last warning, else 00000.
+
+    An error undoes the statement alone, also inside a transaction.
+    """
+    inside = session.info.transaction_status == TransactionStatus.INTRANS
+    warnings: list[str] = []
+
+    def heard(said: psycopg.errors.Diagnostic) -> None:
+        if said.severity_nonlocalized == "WARNING":
+            warnings.append(said.sqlstate or "")
+
+    session.add_notice_handler(heard)
+    try:
+        with session.transaction() if inside else nullcontext():
+            session.execute(statement.encode() if isinstance(statement, str) else statement)
+    except psycopg.Error as error:
+        return error.sqlstate or type(error).__name__
+    finally:
+        session.remove_notice_handler(heard)
+    return warnings[-1] if warnings else "00000"
+
+
+def tried(session: psycopg.Connection, statement: str | Composed) -> str:
+    """How it ended; nothing of it stays."""
+    with session.transaction(force_rollback=True):
+        return outcome(session, statement)
