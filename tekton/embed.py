@@ -7,6 +7,7 @@
 A Task says what it carries: a `script: |` of its YAML whose second line is
 `# embedded from <path below tekton/> by tekton/embed.py` is replaced by that file. Edit the file, never the copy.
 """
+
 from __future__ import annotations
 
 import re
@@ -51,8 +52,11 @@ def main(arguments: list[str]) -> int:
             continue
         if arguments == ["--check"]:
             outdated = 1
-            print(f"{path.relative_to(TEKTON.parent)}: a script is out of date (got another text than its file, "
-                  "expected the same). Fix: python tekton/embed.py", file=sys.stderr)
+            print(
+                f"{path.relative_to(TEKTON.parent)}: a script is out of date (got another text than its file, "
+                "expected the same). Fix: python tekton/embed.py",
+                file=sys.stderr,
+            )
         else:
             path.write_text(fresh, encoding="utf-8")
     return outdated

@@ -67,8 +67,10 @@ def openbao(lab_folder: Path, lab_ca: CertificateAuthority, processes: Processes
 def kubernetes(lab_folder: Path, lab_ca: CertificateAuthority, processes: Processes) -> Kubernetes:
     apiserver = find_apiserver()
     if apiserver is None:
-        raise LabError("tests/live: no kube-apiserver on PATH, in KUBEBUILDER_ASSETS or in the lab's cache. "
-                       "Fix: make kubernetes (5 to 11 minutes, once), or export RUNLEASE_LAB_KUBECONFIG=<file>")
+        raise LabError(
+            "tests/live: no kube-apiserver on PATH, in KUBEBUILDER_ASSETS or in the lab's cache. "
+            "Fix: make kubernetes (5 to 11 minutes, once), or export RUNLEASE_LAB_KUBECONFIG=<file>"
+        )
     return Kubernetes.start(lab_folder, lab_ca, processes, apiserver)
 
 

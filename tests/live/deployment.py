@@ -198,7 +198,8 @@ class Sites:
             _make_adopted(key, self._server(major), managed)
             profiles = {"reader": {}, "migrator": {}, "seeder": {"tables": ["app.orders"]}}
             made = self._made[key, major] = self._deploy(
-                key, major, managed, create=[], public="revoke", profiles=profiles)
+                key, major, managed, create=[], public="revoke", profiles=profiles
+            )
             made.migrate("CREATE TABLE later (id int)")
         return self._made[key, major]
 
@@ -230,16 +231,21 @@ def _settings(made: Deployment, database: dict[str, object]) -> Settings:
         "tasks": "existing",
         "vault": {},
         "cluster": {},
-        "databases": {made.key: {
-            **({"server": "managed", "admin": CLOUD_ADMIN} if made.managed else
-               {"server": "self_managed", "close": [f"{made.key}_closed"]}),
-            "dbname": made.dbname,
-            "create": ["database", "owner", "schemas"],
-            "owner": made.owner,
-            "schemas": ["app"],
-            "profiles": offered,
-            **database,
-        }},
+        "databases": {
+            made.key: {
+                **(
+                    {"server": "managed", "admin": CLOUD_ADMIN}
+                    if made.managed
+                    else {"server": "self_managed", "close": [f"{made.key}_closed"]}
+                ),
+                "dbname": made.dbname,
+                "create": ["database", "owner", "schemas"],
+                "owner": made.owner,
+                "schemas": ["app"],
+                "profiles": offered,
+                **database,
+            }
+        },
         "leases": {name: {"database": made.key, "profile": name, "ttl": "5m", "max_ttl": "10m"} for name in offered},
         "pipelines": {"run": {"namespace": NAMESPACE, "tasks": {name: name for name in offered}}},
     }
@@ -252,8 +258,11 @@ def _make_cloud_admin(server: PostgresServer) -> None:
             return
         # A verifier, because the server logs DDL and a password must stand in no log.
         verifier = session.pgconn.encrypt_password(server.password.encode(), CLOUD_ADMIN.encode(), b"scram-sha-256")
-        session.execute(SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB PASSWORD {}").format(
-            Identifier(CLOUD_ADMIN), Literal(verifier.decode())))
+        session.execute(
+            SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB PASSWORD {}").format(
+                Identifier(CLOUD_ADMIN), Literal(verifier.decode())
+            )
+        )
 
 
 def _make_neighbours(made: Deployment) -> None:

@@ -81,24 +81,31 @@ OUTSIDE = {
 @pytest.mark.parametrize("tier", ["vault", "vault_migrator"])
 def test_vaults_login_can_do_nothing_but_call_the_broker(site: Deployment, tier: str) -> None:
     names = {part: site.own(part) for part in ("broker", "deployer")} | {
-        "owner": site.owner, "reader": f"{site.key}_reader", "marker": site.own("login"),
-        "other": site.own("vault_migrator" if tier == "vault" else "vault")}
+        "owner": site.owner,
+        "reader": f"{site.key}_reader",
+        "marker": site.own("login"),
+        "other": site.own("vault_migrator" if tier == "vault" else "vault"),
+    }
     with site.as_vault(tier) as session:
         assert {one: tried(session, worded(one, **names)) for one in OUTSIDE} == OUTSIDE
 
 
 def test_vaults_login_has_no_attribute_and_no_membership(site: Deployment) -> None:
     for tier in ("vault", "vault_migrator"):
-        assert site.rows("SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolinherit, "
-                         "(SELECT count(*) FROM pg_auth_members WHERE member = r.oid) FROM pg_roles r "
-                         "WHERE rolname = %s", site.own(tier)) == [(False,) * 6 + (0,)]
+        assert site.rows(
+            "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolinherit, "
+            "(SELECT count(*) FROM pg_auth_members WHERE member = r.oid) FROM pg_roles r "
+            "WHERE rolname = %s",
+            site.own(tier),
+        ) == [(False,) * 6 + (0,)]
 
 
 def test_nobody_logs_in_as_the_broker_or_administers_it_but_the_deployer(site: Deployment) -> None:
-    members = site.rows("SELECT pg_get_userbyid(member)::text FROM pg_auth_members WHERE roleid = %s::regrole",
-                        site.own("broker"))
+    members = site.rows(
+        "SELECT pg_get_userbyid(member)::text FROM pg_auth_members WHERE roleid = %s::regrole", site.own("broker")
+    )
     admins = {"cloud_admin"} if site.managed and not site.before_16 else set()
-    assert {name for name, in members} - admins == {site.own("deployer")}
+    assert {name for (name,) in members} - admins == {site.own("deployer")}
     assert site.rows("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", site.own("broker")) == [(False,)]
 
 
@@ -107,32 +114,54 @@ def test_another_login_can_neither_call_the_broker_nor_look_into_it(site: Deploy
         session.execute("CREATE ROLE stranger LOGIN")
         session.execute(worded("GRANT CONNECT ON DATABASE {dbname} TO stranger", dbname=site.dbname))
         session.execute("SET SESSION AUTHORIZATION stranger")
-        for attempt in (call("create_login", LOGIN, VERIFIER, moment(300), "reader"), call("reap"),
-                        call("drop_login", LOGIN), call("renew_login", LOGIN, moment(300))):
+        for attempt in (
+            call("create_login", LOGIN, VERIFIER, moment(300), "reader"),
+            call("reap"),
+            call("drop_login", LOGIN),
+            call("renew_login", LOGIN, moment(300)),
+        ):
             assert outcome(session, attempt) == DENIED
-        seen = session.execute("SELECT bool_or(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p "
-                               "JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'runlease'")
+        seen = session.execute(
+            "SELECT bool_or(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p "
+            "JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'runlease'"
+        )
         assert seen.fetchone() == (False,)
 
 
 # --- arguments of create_login
 
+
 @pytest.mark.parametrize("profile", ["reader", "seeder", "verifier", "sandbox"])
-def test_an_honest_call_makes_a_login_of_the_profile(
-    site: Deployment, vault: psycopg.Connection, profile: str
-) -> None:
+def test_an_honest_call_makes_a_login_of_the_profile(site: Deployment, vault: psycopg.Connection, profile: str) -> None:
     assert make(vault, profile) == DONE
     vault.execute("RESET SESSION AUTHORIZATION")
-    groups = vault.execute("SELECT roleid::regrole::text FROM pg_auth_members WHERE member = %s::regrole ORDER BY 1",
-                           [LOGIN]).fetchall()
+    groups = vault.execute(
+        "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = %s::regrole ORDER BY 1", [LOGIN]
+    ).fetchall()
     assert groups == sorted([(site.own("login"),), (f"{site.key}_{profile}",)])
 
 
 WRONG_LOGINS = [
-    "reader", "run_", "run_short", "postgres", "shop_owner", "", "Run_reader_0123456789", "run_READER_0123456789",
-    'run_reader"0123456789', "run_reader'0123456789", "run_reader;0123456789", "run_reader 0123456789",
-    "run_reader_0123456789\n", "run_\nreader_0123456789", "run_reader_0123456789 SUPERUSER", "run_réader_0123456789",
-    "run_" + "a" * 60, " run_reader_0123456789", "run__reader_0123456789", "pg_reader_0123456789",
+    "reader",
+    "run_",
+    "run_short",
+    "postgres",
+    "shop_owner",
+    "",
+    "Run_reader_0123456789",
+    "run_READER_0123456789",
+    'run_reader"0123456789',
+    "run_reader'0123456789",
+    "run_reader;0123456789",
+    "run_reader 0123456789",
+    "run_reader_0123456789\n",
+    "run_\nreader_0123456789",
+    "run_reader_0123456789 SUPERUSER",
+    "run_réader_0123456789",
+    "run_" + "a" * 60,
+    " run_reader_0123456789",
+    "run__reader_0123456789",
+    "pg_reader_0123456789",
 ]
 
 
@@ -147,10 +176,19 @@ def test_a_login_of_63_bytes_is_the_longest(vault: psycopg.Connection) -> None:
     assert make(vault, login="run_" + "a" * 59) == DONE
 
 
-@pytest.mark.parametrize("verifier", [
-    "in the clear", "", "md5" + "0" * 32, VERIFIER + "\n", VERIFIER + "' SUPERUSER '", "x" + VERIFIER,
-    VERIFIER.replace("SHA-256", "SHA-1"), VERIFIER.replace("$4096", "$1"),
-])
+@pytest.mark.parametrize(
+    "verifier",
+    [
+        "in the clear",
+        "",
+        "md5" + "0" * 32,
+        VERIFIER + "\n",
+        VERIFIER + "' SUPERUSER '",
+        "x" + VERIFIER,
+        VERIFIER.replace("SHA-256", "SHA-1"),
+        VERIFIER.replace("$4096", "$1"),
+    ],
+)
 def test_anything_but_a_scram_verifier_is_refused(vault: psycopg.Connection, verifier: str) -> None:
     attempt = call("create_login", LOGIN, verifier, moment(300), "reader")
     assert outcome(vault, attempt) == "28P01"
@@ -169,9 +207,19 @@ def test_the_migrators_tier_makes_migrators_alone(site: Deployment, profile: str
 
 
 EXPIRIES = {
-    "infinity": DENIED, "-infinity": DENIED, "yesterday": DENIED, "now": DENIED, "tomorrow": DENIED, "epoch": DENIED,
-    "2001-01-01 00:00:00+0000": DENIED, "9999-12-31 23:59:59+0000": DENIED,
-    "soon": "22007", "": "22007", "5 minutes": "22007", "2030-13-01": "22008", "'; SELECT 1": "22007",
+    "infinity": DENIED,
+    "-infinity": DENIED,
+    "yesterday": DENIED,
+    "now": DENIED,
+    "tomorrow": DENIED,
+    "epoch": DENIED,
+    "2001-01-01 00:00:00+0000": DENIED,
+    "9999-12-31 23:59:59+0000": DENIED,
+    "soon": "22007",
+    "": "22007",
+    "5 minutes": "22007",
+    "2030-13-01": "22008",
+    "'; SELECT 1": "22007",
 }
 
 
@@ -202,6 +250,7 @@ def test_a_login_is_made_once(vault: psycopg.Connection) -> None:
 
 # --- renewing and dropping
 
+
 @pytest.fixture
 def victims(site: Deployment, vault: psycopg.Connection) -> dict[str, str]:
     """Roles that Vault's login for data did not make, each of a name that it may use."""
@@ -210,12 +259,15 @@ def victims(site: Deployment, vault: psycopg.Connection) -> dict[str, str]:
     for login in victims.values():
         vault.execute(worded("CREATE ROLE {login} LOGIN", login=login))
     vault.execute(worded("ALTER ROLE {login} SUPERUSER", login=victims["superuser"]))
-    marks = {"forged": "not runlease live {} reader 1 9999999999",
-             "older": "runlease live {}_before reader 1 9999999999",
-             "migrator": "runlease live {}_migrator migrator 1 9999999999"}
+    marks = {
+        "forged": "not runlease live {} reader 1 9999999999",
+        "older": "runlease live {}_before reader 1 9999999999",
+        "migrator": "runlease live {}_migrator migrator 1 9999999999",
+    }
     for kind, mark in marks.items():
-        vault.execute(SQL("COMMENT ON ROLE {} IS {}").format(
-            Identifier(victims[kind]), Literal(mark.format(site.own("vault")))))
+        vault.execute(
+            SQL("COMMENT ON ROLE {} IS {}").format(Identifier(victims[kind]), Literal(mark.format(site.own("vault"))))
+        )
     vault.execute(worded("SET SESSION AUTHORIZATION {vault}", vault=site.own("vault")))
     return victims
 
@@ -254,21 +306,50 @@ def test_dropping_what_is_gone_is_no_error(vault: psycopg.Connection) -> None:
 
 # --- code that the caller planted
 
-TYPES = ("text", "name", "int4", "int8", "bool", "oid", "timestamptz", "record", "regclass", "interval", "float8",
-         "numeric", '"char"', "varchar", "timestamp")
+TYPES = (
+    "text",
+    "name",
+    "int4",
+    "int8",
+    "bool",
+    "oid",
+    "timestamptz",
+    "record",
+    "regclass",
+    "interval",
+    "float8",
+    "numeric",
+    '"char"',
+    "varchar",
+    "timestamp",
+)
 FUNCTIONS = {
-    "quote_literal(text)": "text", "clock_timestamp()": "timestamptz", "current_setting(text)": "text",
-    "set_config(text, text, boolean)": "text", "split_part(text, text, int)": "text", "format(text, text)": "text",
-    "format(text, text, text)": "text", "to_char(timestamp, text)": "text", "current_database()": "name",
-    "shobj_description(oid, name)": "text", "to_timestamp(double precision)": "timestamptz",
-    "pg_terminate_backend(int, bigint)": "boolean", "regexp_replace(text, text, text)": "text",
-    "floor(numeric)": "numeric", "timezone(text, timestamptz)": "timestamp", "reap()": "int",
+    "quote_literal(text)": "text",
+    "clock_timestamp()": "timestamptz",
+    "current_setting(text)": "text",
+    "set_config(text, text, boolean)": "text",
+    "split_part(text, text, int)": "text",
+    "format(text, text)": "text",
+    "format(text, text, text)": "text",
+    "to_char(timestamp, text)": "text",
+    "current_database()": "name",
+    "shobj_description(oid, name)": "text",
+    "to_timestamp(double precision)": "timestamptz",
+    "pg_terminate_backend(int, bigint)": "boolean",
+    "regexp_replace(text, text, text)": "text",
+    "floor(numeric)": "numeric",
+    "timezone(text, timestamptz)": "timestamp",
+    "reap()": "int",
     "make_interval(int, int, int, int, int, int, double precision)": "interval",
 }
 OPERATORS = {
-    "!~": ("text", "text", "boolean"), "=": ("text", "text", "boolean"), "<>": ("text", "text", "boolean"),
-    "||": ("text", "text", "text"), "<=": ("timestamptz", "timestamptz", "boolean"),
-    ">": ("timestamptz", "timestamptz", "boolean"), "+": ("timestamptz", "interval", "timestamptz"),
+    "!~": ("text", "text", "boolean"),
+    "=": ("text", "text", "boolean"),
+    "<>": ("text", "text", "boolean"),
+    "||": ("text", "text", "text"),
+    "<=": ("timestamptz", "timestamptz", "boolean"),
+    ">": ("timestamptz", "timestamptz", "boolean"),
+    "+": ("timestamptz", "interval", "timestamptz"),
     ">=": ("int", "int", "boolean"),
 }
 TRAP = """
@@ -296,13 +377,17 @@ def trapped(site: Deployment, vault: psycopg.Connection) -> list[str]:
     vault.execute("RESET SESSION AUTHORIZATION")
     vault.execute(TRAP)
     for function, result in FUNCTIONS.items():
-        vault.execute(f"CREATE FUNCTION planted.{function} RETURNS {result} LANGUAGE plpgsql AS "
-                      "$$BEGIN PERFORM planted.trap(); RETURN NULL; END$$".encode())
+        vault.execute(
+            f"CREATE FUNCTION planted.{function} RETURNS {result} LANGUAGE plpgsql AS "
+            "$$BEGIN PERFORM planted.trap(); RETURN NULL; END$$".encode()
+        )
     for number, (operator, (left, right, result)) in enumerate(OPERATORS.items()):
-        vault.execute(f"CREATE FUNCTION planted.op{number}({left}, {right}) RETURNS {result} LANGUAGE plpgsql AS "
-                      "$$BEGIN PERFORM planted.trap(); RETURN NULL; END$$; "
-                      f"CREATE OPERATOR planted.{operator} (FUNCTION = planted.op{number}, LEFTARG = {left}, "
-                      f"RIGHTARG = {right})".encode())
+        vault.execute(
+            f"CREATE FUNCTION planted.op{number}({left}, {right}) RETURNS {result} LANGUAGE plpgsql AS "
+            "$$BEGIN PERFORM planted.trap(); RETURN NULL; END$$; "
+            f"CREATE OPERATOR planted.{operator} (FUNCTION = planted.op{number}, LEFTARG = {left}, "
+            f"RIGHTARG = {right})".encode()
+        )
     for schema in ("planted", "pg_temp"):
         for one in TYPES:
             vault.execute(f"CREATE DOMAIN {schema}.{one} AS pg_catalog.text CHECK (planted.trap())".encode())
@@ -313,8 +398,10 @@ def trapped(site: Deployment, vault: psycopg.Connection) -> list[str]:
     return heard
 
 
-@pytest.mark.parametrize("attempt", [
-    "SELECT quote_literal('x')", "SELECT 'x'::text", "SELECT 'x'::int4", "SELECT 1 >= 2", "SELECT * FROM pg_roles"])
+@pytest.mark.parametrize(
+    "attempt",
+    ["SELECT quote_literal('x')", "SELECT 'x'::text", "SELECT 'x'::int4", "SELECT 1 >= 2", "SELECT * FROM pg_roles"],
+)
 def test_what_is_planted_works_on_the_caller(
     site: Deployment, vault: psycopg.Connection, trapped: list[str], attempt: str
 ) -> None:
@@ -323,16 +410,23 @@ def test_what_is_planted_works_on_the_caller(
 
 
 def test_planted_code_never_runs_as_the_broker(vault: psycopg.Connection, trapped: list[str]) -> None:
-    for attempt in (call("create_login", LOGIN, VERIFIER, moment(300), "sandbox"),
-                    call("renew_login", LOGIN, moment(400)), call("reap"), call("drop_login", LOGIN),
-                    call("drop_login", LOGIN)):
+    for attempt in (
+        call("create_login", LOGIN, VERIFIER, moment(300), "sandbox"),
+        call("renew_login", LOGIN, moment(400)),
+        call("reap"),
+        call("drop_login", LOGIN),
+        call("drop_login", LOGIN),
+    ):
         vault.execute(PLANTED_FIRST)  # Each call sets a path of its own, up to the end of the transaction.
         assert outcome(vault, attempt) == DONE
-    for refused in (call("create_login", "postgres", VERIFIER, moment(300), "reader"),
-                    call("create_login", LOGIN, "in the clear", moment(300), "reader"),
-                    call("create_login", LOGIN, VERIFIER, moment(300), "migrator"),
-                    call("create_login", LOGIN, VERIFIER, "infinity", "reader"), call("drop_login", "postgres"),
-                    call("renew_login", LOGIN, moment(300))):
+    for refused in (
+        call("create_login", "postgres", VERIFIER, moment(300), "reader"),
+        call("create_login", LOGIN, "in the clear", moment(300), "reader"),
+        call("create_login", LOGIN, VERIFIER, moment(300), "migrator"),
+        call("create_login", LOGIN, VERIFIER, "infinity", "reader"),
+        call("drop_login", "postgres"),
+        call("renew_login", LOGIN, moment(300)),
+    ):
         vault.execute(PLANTED_FIRST)
         assert outcome(vault, refused) in (DENIED, "28P01")
     assert trapped == []
@@ -362,7 +456,9 @@ def test_hostile_settings_change_nothing(site: Deployment, vault: psycopg.Connec
     made = vault.execute(
         "SELECT rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolconnlimit,"
         " rolpassword, abs(extract(epoch FROM rolvaliduntil - clock_timestamp()) - %s) < 70"
-        " FROM pg_authid WHERE rolname = %s", [LONGEST, LOGIN]).fetchall()
+        " FROM pg_authid WHERE rolname = %s",
+        [LONGEST, LOGIN],
+    ).fetchall()
     assert made == [(True, False, False, False, False, False, 4, VERIFIER, True)]
     vault.execute(worded("SET SESSION AUTHORIZATION {vault}", vault=site.own("vault")))
     assert vault.execute(call("drop_login", LOGIN)).fetchone() == ("dropped",)

@@ -18,6 +18,7 @@ Take = Callable[[str], Lease]
 
 def all_at_once(site: Deployment, take: Take, leases: int) -> list[str]:
     """The logins that so many runs got, each used and given back."""
+
     def run(profile: str) -> str:
         lease = take(profile)
         site.connect(lease).close()
@@ -29,8 +30,15 @@ def all_at_once(site: Deployment, take: Take, leases: int) -> list[str]:
 
 
 def assert_nothing_left(site: Deployment, logins: list[str]) -> None:
-    assert site.rows("SELECT rolname::text FROM pg_roles WHERE rolname = ANY(%s)"
-                     " UNION ALL SELECT nspname::text FROM pg_namespace WHERE nspname = ANY(%s)", logins, logins) == []
+    assert (
+        site.rows(
+            "SELECT rolname::text FROM pg_roles WHERE rolname = ANY(%s)"
+            " UNION ALL SELECT nspname::text FROM pg_namespace WHERE nspname = ANY(%s)",
+            logins,
+            logins,
+        )
+        == []
+    )
     events = [(event["login"], event["outcome"]) for event in site.ledger(*logins)]
     assert sorted(events) == sorted((login, outcome) for login in logins for outcome in ("live", "dropped"))
 

@@ -25,6 +25,7 @@ from lab.processes import Processes
 
 # --- tokens, from both issuers
 
+
 @pytest.fixture(params=["kube-apiserver", "lab-issuer"])
 def issuer(request: pytest.FixtureRequest) -> TokenIssuer:
     made: TokenIssuer = LabIssuer()
@@ -37,7 +38,8 @@ def issuer(request: pytest.FixtureRequest) -> TokenIssuer:
 
 def verified(issuer: TokenIssuer, token: str, audience: str) -> dict[str, Any]:
     claims: dict[str, Any] = jwt.decode(
-        token, issuer.public_key_pem, ["RS256"], audience=audience, issuer=issuer.issuer)
+        token, issuer.public_key_pem, ["RS256"], audience=audience, issuer=issuer.issuer
+    )
     return claims
 
 
@@ -62,8 +64,10 @@ def test_a_token_for_another_accounts_pod_is_refused(issuer: TokenIssuer) -> Non
         issuer.token("ci", "seed", "runlease/lab", "run-2")
 
 
-@pytest.mark.parametrize(("account", "pod", "seconds"), [
-    ("migrate", "no-such-pod", 600), ("no-such-account", None, 600), ("migrate", None, 599)])
+@pytest.mark.parametrize(
+    ("account", "pod", "seconds"),
+    [("migrate", "no-such-pod", 600), ("no-such-account", None, 600), ("migrate", None, 599)],
+)
 def test_a_token_that_kubernetes_would_not_give_is_refused(
     issuer: TokenIssuer, account: str, pod: str | None, seconds: int
 ) -> None:
@@ -99,11 +103,23 @@ def jwt_mount(openbao: OpenBao, issuer: TokenIssuer) -> Iterator[str]:
     """A JWT mount that trusts the issuer's key, with one role for ci/migrate."""
     root = openbao.root_token
     openbao.request("POST", "/sys/auth/lab-jwt", {"type": "jwt"}, root)
-    openbao.request("POST", "/auth/lab-jwt/config", {
-        "jwt_validation_pubkeys": [issuer.public_key_pem], "bound_issuer": issuer.issuer}, root)
-    openbao.request("POST", "/auth/lab-jwt/role/migrate", {
-        "role_type": "jwt", "user_claim": "sub", "bound_audiences": ["runlease/lab"],
-        "bound_subject": "system:serviceaccount:ci:migrate"}, root)
+    openbao.request(
+        "POST",
+        "/auth/lab-jwt/config",
+        {"jwt_validation_pubkeys": [issuer.public_key_pem], "bound_issuer": issuer.issuer},
+        root,
+    )
+    openbao.request(
+        "POST",
+        "/auth/lab-jwt/role/migrate",
+        {
+            "role_type": "jwt",
+            "user_claim": "sub",
+            "bound_audiences": ["runlease/lab"],
+            "bound_subject": "system:serviceaccount:ci:migrate",
+        },
+        root,
+    )
     yield "/auth/lab-jwt"
     openbao.request("DELETE", "/sys/auth/lab-jwt", token=root)
 
@@ -121,22 +137,26 @@ def test_openbao_proves_the_tokens_of_both_issuers(openbao: OpenBao, issuer: Tok
             login(account, audience, None)
 
 
-def test_openbao_refuses_a_token_of_another_issuers_key(
-    openbao: OpenBao, issuer: TokenIssuer, jwt_mount: str
-) -> None:
+def test_openbao_refuses_a_token_of_another_issuers_key(openbao: OpenBao, issuer: TokenIssuer, jwt_mount: str) -> None:
     forger = LabIssuer(issuer=issuer.issuer)
     forger.create_service_account("ci", "migrate")
     with pytest.raises(RefusedError):
-        openbao.request("POST", f"{jwt_mount}/login", {
-            "role": "migrate", "jwt": forger.token("ci", "migrate", "runlease/lab")})
+        openbao.request(
+            "POST", f"{jwt_mount}/login", {"role": "migrate", "jwt": forger.token("ci", "migrate", "runlease/lab")}
+        )
 
 
 # --- Kubernetes
 
+
 def test_kubernetes_stores_a_tekton_task_and_deletes_it(kubernetes: Kubernetes) -> None:
     kubernetes.create_namespace("stored")
-    task = {"apiVersion": "tekton.dev/v1", "kind": "Task", "metadata": {"name": "migrate", "namespace": "stored"},
-            "spec": {"steps": [{"name": "one", "image": "none", "script": "true"}]}}
+    task = {
+        "apiVersion": "tekton.dev/v1",
+        "kind": "Task",
+        "metadata": {"name": "migrate", "namespace": "stored"},
+        "spec": {"steps": [{"name": "one", "image": "none", "script": "true"}]},
+    }
     assert kubernetes.apply(task)["spec"] == task["spec"]
     kubernetes.delete("tekton.dev/v1", "Task", "migrate", "stored")
     assert kubernetes.get("tekton.dev/v1", "Task", "migrate", "stored") is None
@@ -197,14 +217,32 @@ def test_a_kubeconfig_may_log_in_by_client_certificate(tmp_path: Path) -> None:
     server.socket = tls.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump({
-        "current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {
-            "server": f"https://localhost:{server.server_port}", "certificate-authority": "ca.pem"}}],
-        "users": [{"name": "u", "user": {
-            "client-certificate-data": base64.b64encode(client_files.certificate.read_bytes()).decode(),
-            "client-key": "admin.key"}}],
-    }))
+    kubeconfig.write_text(
+        yaml.safe_dump(
+            {
+                "current-context": "c",
+                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+                "clusters": [
+                    {
+                        "name": "c",
+                        "cluster": {
+                            "server": f"https://localhost:{server.server_port}",
+                            "certificate-authority": "ca.pem",
+                        },
+                    }
+                ],
+                "users": [
+                    {
+                        "name": "u",
+                        "user": {
+                            "client-certificate-data": base64.b64encode(client_files.certificate.read_bytes()).decode(),
+                            "client-key": "admin.key",
+                        },
+                    }
+                ],
+            }
+        )
+    )
     try:
         assert client(kubeconfig).request("GET", "/") == {"hello": "you"}
     finally:

@@ -20,6 +20,7 @@ from lab.postgres_binaries import binaries
 
 # --- PostgreSQL
 
+
 def test_both_names_of_the_server_are_served(postgres: PostgresServer) -> None:
     for host in LOCAL_NAMES:
         with psycopg.connect(postgres.conninfo(), host=host) as session:
@@ -50,7 +51,8 @@ def test_a_wrong_password_is_refused(postgres: PostgresServer) -> None:
 def test_there_is_no_socket_and_no_other_address(postgres: PostgresServer) -> None:
     with postgres.connect() as session:
         settings = session.execute(
-            "SELECT current_setting('unix_socket_directories'), current_setting('listen_addresses')").fetchone()
+            "SELECT current_setting('unix_socket_directories'), current_setting('listen_addresses')"
+        ).fetchone()
     assert settings == ("", "127.0.0.1")
 
 
@@ -83,6 +85,7 @@ def test_a_missing_postgres_names_the_package() -> None:
 
 
 # --- OpenBao
+
 
 def test_openbao_is_sealed_after_a_restart_until_it_is_unsealed(openbao: OpenBao) -> None:
     openbao.stop()
@@ -133,14 +136,16 @@ def test_openbao_of_another_authority_is_refused(openbao: OpenBao, tmp_path: Pat
 
 # --- secrets
 
+
 def test_no_secret_of_the_servers_can_be_read_by_others(
     postgres: PostgresServer, openbao: OpenBao, kubernetes: Kubernetes, lab_folder: Path
 ) -> None:
     opened = [lab_folder]
     for folder in opened:
         opened += [one for one in folder.iterdir() if one.is_dir() and one.stat().st_mode & stat.S_IXOTH]
-    readable = {one.name for folder in opened for one in folder.iterdir()
-                if one.is_file() and one.stat().st_mode & stat.S_IROTH}
+    readable = {
+        one.name for folder in opened for one in folder.iterdir() if one.is_file() and one.stat().st_mode & stat.S_IROTH
+    }
     assert readable <= {"ca.pem"}
 
 

@@ -66,7 +66,8 @@ def test_data_is_open_to_the_declared_profiles_alone(leased: Leased, attempt: st
 
 def test_a_verifier_compares_tables_without_reading_them(leased: Leased) -> None:
     columns = leased("verifier")[1].execute(
-        "SELECT attname FROM pg_attribute WHERE attrelid = 'app.items'::regclass AND attnum > 0")
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'app.items'::regclass AND attnum > 0"
+    )
     assert columns.fetchall() == [("id",), ("label",)]
 
 
@@ -74,14 +75,20 @@ def test_a_migration_works_as_the_owner(site: Deployment, as_owner: psycopg.Conn
     with as_owner.transaction(force_rollback=True):
         runs_as = as_owner.execute("SELECT session_user ~ '^run_migrator_', current_user::text, current_schema()::text")
         assert runs_as.fetchone() == (True, site.owner, "app")
-        for statement in ("ALTER TABLE items ADD COLUMN more int", "CREATE TABLE extra ()", "DROP FUNCTION hello()",
-                          "TRUNCATE items", "CREATE INDEX ON items (label)"):
+        for statement in (
+            "ALTER TABLE items ADD COLUMN more int",
+            "CREATE TABLE extra ()",
+            "DROP FUNCTION hello()",
+            "TRUNCATE items",
+            "CREATE INDEX ON items (label)",
+        ):
             assert outcome(as_owner, statement) == "00000"
 
 
 def test_what_a_migration_made_belongs_to_the_owner(site: Deployment) -> None:
-    made = site.rows("SELECT DISTINCT pg_get_userbyid(relowner)::text FROM pg_class "
-                     "WHERE relnamespace = 'app'::regnamespace")
+    made = site.rows(
+        "SELECT DISTINCT pg_get_userbyid(relowner)::text FROM pg_class WHERE relnamespace = 'app'::regnamespace"
+    )
     assert made == [(site.owner,)]
 
 
@@ -100,8 +107,11 @@ def test_a_sandbox_is_a_schema_of_its_own(site: Deployment, leased: Leased) -> N
     with session.transaction(force_rollback=True):
         session.execute(worded("CREATE TABLE {login}.mine AS SELECT 1 AS one", login=lease.login))
         assert session.execute(worded("SELECT one FROM {login}.mine", login=lease.login)).fetchall() == [(1,)]
-        for statement in ("DROP SCHEMA {login}", "ALTER SCHEMA {login} OWNER TO CURRENT_USER",
-                          "ALTER SCHEMA {login} RENAME TO kept"):
+        for statement in (
+            "DROP SCHEMA {login}",
+            "ALTER SCHEMA {login} OWNER TO CURRENT_USER",
+            "ALTER SCHEMA {login} RENAME TO kept",
+        ):
             assert tried(session, worded(statement, login=lease.login)) == DENIED
 
 
@@ -187,10 +197,16 @@ REFUSED = {
 }
 
 OF_THE_OWNER = {
-    "CREATE TABLE app.mine ()", "CREATE VIEW app.seen AS SELECT 1",
-    "CREATE FUNCTION app.mine() RETURNS int LANGUAGE sql RETURN 1", "ALTER TABLE app.items ADD COLUMN more int",
-    "ALTER TABLE app.items OWNER TO CURRENT_USER", "ALTER SCHEMA app OWNER TO CURRENT_USER", "DROP TABLE app.items",
-    "CREATE INDEX ON app.items (label)", "SET ROLE {owner}", "ALTER TABLE app.items DISABLE TRIGGER ALL",
+    "CREATE TABLE app.mine ()",
+    "CREATE VIEW app.seen AS SELECT 1",
+    "CREATE FUNCTION app.mine() RETURNS int LANGUAGE sql RETURN 1",
+    "ALTER TABLE app.items ADD COLUMN more int",
+    "ALTER TABLE app.items OWNER TO CURRENT_USER",
+    "ALTER SCHEMA app OWNER TO CURRENT_USER",
+    "DROP TABLE app.items",
+    "CREATE INDEX ON app.items (label)",
+    "SET ROLE {owner}",
+    "ALTER TABLE app.items DISABLE TRIGGER ALL",
     "CREATE TRIGGER planted BEFORE INSERT ON app.items EXECUTE FUNCTION suppress_redundant_updates_trigger()",
     "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT ALL ON TABLES TO PUBLIC",
 }
@@ -262,6 +278,7 @@ def test_a_privilege_cannot_be_passed_on(site: Deployment, leased: Leased, profi
 
 
 # --- a seeder that is narrowed to named tables, in a database that existed before
+
 
 @pytest.fixture(scope="module")
 def narrowed(shelf: Deployment) -> Iterator[psycopg.Connection]:

@@ -24,7 +24,12 @@ def left(site: Deployment, lease: Lease, oid: int) -> dict[str, int]:
     found = site.rows(
         "SELECT (SELECT count(*) FROM pg_roles WHERE oid = %s), (SELECT count(*) FROM pg_stat_activity WHERE usesysid"
         " = %s), (SELECT count(*) FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = %s),"
-        " (SELECT count(*) FROM pg_namespace WHERE nspname = %s)", oid, oid, oid, lease.login)
+        " (SELECT count(*) FROM pg_namespace WHERE nspname = %s)",
+        oid,
+        oid,
+        oid,
+        lease.login,
+    )
     return dict(zip(NOTHING, found[0], strict=True))
 
 
@@ -41,6 +46,7 @@ def drop(site: Deployment, lease: Lease) -> str:
 
 
 # --- what a lease may leave behind
+
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_an_open_session_is_ended_and_nothing_is_left(site: Deployment, profile: str) -> None:
@@ -98,8 +104,10 @@ def test_a_sandbox_is_dropped_with_all_that_is_in_it(site: Deployment) -> None:
     oid = oid_of(site, lease)
     with site.connect(lease) as session:
         session.execute(worded("SET search_path = {schema}", schema=lease.login))
-        session.execute("CREATE TABLE mine (id serial PRIMARY KEY); CREATE VIEW seen AS SELECT * FROM mine;"
-                        "CREATE TYPE mood AS ENUM ('calm'); CREATE FUNCTION said() RETURNS int LANGUAGE sql RETURN 1")
+        session.execute(
+            "CREATE TABLE mine (id serial PRIMARY KEY); CREATE VIEW seen AS SELECT * FROM mine;"
+            "CREATE TYPE mood AS ENUM ('calm'); CREATE FUNCTION said() RETURNS int LANGUAGE sql RETURN 1"
+        )
     assert left(site, lease, oid)["schemas"] == 1
     site.revoke(lease)
     assert left(site, lease, oid) == NOTHING
@@ -131,6 +139,7 @@ def test_a_login_is_dead_after_its_expiry_though_nobody_revoked_it(site: Deploym
 
 # --- quarantine
 
+
 @contextmanager
 def undroppable(site: Deployment, profile: str = "reader") -> Iterator[tuple[Lease, int]]:
     """A lease whose login owns a large object where DROP OWNED does not reach: in another database."""
@@ -149,7 +158,9 @@ def assert_quarantined(site: Deployment, lease: Lease) -> None:
     kept = site.rows(
         "SELECT a.rolcanlogin, a.rolpassword, a.rolconnlimit, r.rolconfig IS NULL, split_part(shobj_description(a.oid,"
         " 'pg_authid'), ' ', 2), (SELECT count(*) FROM pg_auth_members m WHERE m.member = a.oid)"
-        " FROM pg_authid a JOIN pg_roles r ON r.oid = a.oid WHERE a.rolname = %s", lease.login)
+        " FROM pg_authid a JOIN pg_roles r ON r.oid = a.oid WHERE a.rolname = %s",
+        lease.login,
+    )
     assert kept == [(False, None, 0, True, "quarantined", 0)]
     assert any("WARNING" in line and f"login {lease.login} is quarantined" in line for line in site.log_lines())
     assert [line["outcome"] for line in site.ledger(lease.login)] == ["live", "quarantined"]
@@ -184,6 +195,7 @@ def test_a_quarantined_sandbox_keeps_nothing_that_can_be_used(site: Deployment) 
 
 
 # --- a login that arrives while its lease is being revoked
+
 
 def test_a_session_that_begins_before_the_drop_commits_is_reaped(site: Deployment) -> None:
     lease = site.take("migrator")
@@ -280,17 +292,29 @@ def wait_until_waiting(site: Deployment) -> None:
 
 # --- the ledger
 
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_ledger_says_who_made_and_dropped_a_login(site: Deployment, profile: str) -> None:
     lease = site.take(profile)
     oid = oid_of(site, lease)
-    expires = site.rows("SELECT to_char(rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
-                        " FROM pg_roles WHERE oid = %s", oid)[0][0]
+    expires = site.rows(
+        "SELECT to_char(rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+        " FROM pg_roles WHERE oid = %s",
+        oid,
+    )[0][0]
     site.revoke(lease)
-    line = {"login": lease.login, "oid": str(oid), "database": site.dbname, "profile": profile, "expires": expires,
-            "caller": site.own("vault_migrator" if profile == "migrator" else "vault")}
-    assert site.ledger(lease.login) == [{"event": "create", **line, "outcome": "live"},
-                                        {"event": "drop", **line, "outcome": "dropped"}]
+    line = {
+        "login": lease.login,
+        "oid": str(oid),
+        "database": site.dbname,
+        "profile": profile,
+        "expires": expires,
+        "caller": site.own("vault_migrator" if profile == "migrator" else "vault"),
+    }
+    assert site.ledger(lease.login) == [
+        {"event": "create", **line, "outcome": "live"},
+        {"event": "drop", **line, "outcome": "dropped"},
+    ]
 
 
 def test_no_password_stands_in_the_servers_log(site: Deployment) -> None:

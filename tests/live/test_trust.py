@@ -20,9 +20,7 @@ from tests.live.deployment import NAMESPACE, PROFILES, Deployment, Sites, deploy
 
 
 @pytest.fixture(scope="module")
-def cluster(
-    postgres18: PostgresServer, openbao: OpenBao, kubernetes: Kubernetes, lab_folder: Path
-) -> Deployment:
+def cluster(postgres18: PostgresServer, openbao: OpenBao, kubernetes: Kubernetes, lab_folder: Path) -> Deployment:
     """A site that trusts a real API server."""
     return deploy(Deployment("kube", "pg18-kube", 18, False, postgres18, openbao, kubernetes), lab_folder)
 
@@ -40,6 +38,7 @@ def refused(site: Deployment, token: str, because: str, profile: str = "reader")
 
 
 # --- who gets in
+
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_account_of_a_task_gets_its_lease(cluster: Deployment, profile: str) -> None:
@@ -101,9 +100,13 @@ ALTERED: dict[str, tuple[dict[str, object], str]] = {
     "without an audience": ({"aud": None}, "invalid audience"),
     "for all": ({"aud": ["*"]}, "invalid audience"),
     "of an account whose name begins the same": (
-        {"sub": f"system:serviceaccount:{NAMESPACE}:run-reader2"}, r"invalid subject \(sub\) claim"),
+        {"sub": f"system:serviceaccount:{NAMESPACE}:run-reader2"},
+        r"invalid subject \(sub\) claim",
+    ),
     "of a namespace that disagrees": (
-        {"kubernetes.io": {"namespace": "elsewhere"}}, "does not match any associated bound claim"),
+        {"kubernetes.io": {"namespace": "elsewhere"}},
+        "does not match any associated bound claim",
+    ),
 }
 
 
@@ -115,8 +118,7 @@ def altered(site: Deployment, changes: dict[str, object]) -> str:
     for name, value in changes.items():
         claims[name] = int(time.time()) + value if isinstance(value, int) else value
         if isinstance(value, dict):
-            claims[name] = jwt.decode(
-                site.token_of_pod("reader"), options={"verify_signature": False})[name] | value
+            claims[name] = jwt.decode(site.token_of_pod("reader"), options={"verify_signature": False})[name] | value
     kept = {name: value for name, value in claims.items() if value is not None}
     return jwt.encode(kept, issuer._key, "RS256")
 
@@ -147,6 +149,7 @@ def test_a_token_that_takes_the_public_key_for_a_shared_secret_is_refused(site: 
 
 
 # --- what a run's token may do
+
 
 @pytest.fixture(scope="module")
 def reader(cluster: Deployment) -> str:
@@ -190,17 +193,28 @@ def test_a_token_revokes_itself_and_then_takes_nothing(cluster: Deployment) -> N
 
 
 CLOSED = [
-    ("GET", "/auth/token/lookup-self", None), ("POST", "/auth/token/create", {}),
+    ("GET", "/auth/token/lookup-self", None),
+    ("POST", "/auth/token/create", {}),
     ("POST", "/sys/capabilities-self", {"path": "sys"}),
-    ("GET", "/cubbyhole/mine", None), ("GET", "/sys/mounts", None), ("LIST", "/sys/policies/acl", None),
-    ("GET", "/sys/policies/acl/{}.reader", None), ("LIST", "/sys/leases/lookup/{}-db/creds/reader", None),
+    ("GET", "/cubbyhole/mine", None),
+    ("GET", "/sys/mounts", None),
+    ("LIST", "/sys/policies/acl", None),
+    ("GET", "/sys/policies/acl/{}.reader", None),
+    ("LIST", "/sys/leases/lookup/{}-db/creds/reader", None),
     ("PUT", "/sys/leases/lookup", {"lease_id": "{}-db/creds/reader/x"}),
     ("PUT", "/sys/leases/revoke-prefix/{}-db/creds/reader", None),
-    ("PUT", "/sys/leases/revoke-force/{}-db/creds/reader", None), ("LIST", "/{}-db/creds", None),
-    ("LIST", "/{}-db/roles", None), ("GET", "/{}-db/roles/reader", None), ("POST", "/{}-db/roles/reader", {}),
-    ("GET", "/{}-db/config/kube-data", None), ("POST", "/{}-db/rotate-root/kube-data", {}),
-    ("POST", "/{}-db/reset/kube-data", {}), ("GET", "/auth/{}-jwt/config", None),
-    ("LIST", "/auth/{}-jwt/role", None), ("POST", "/auth/{}-jwt/role/{}.ci.run-reader", {}), ("GET", "/sys/raw/", None),
+    ("PUT", "/sys/leases/revoke-force/{}-db/creds/reader", None),
+    ("LIST", "/{}-db/creds", None),
+    ("LIST", "/{}-db/roles", None),
+    ("GET", "/{}-db/roles/reader", None),
+    ("POST", "/{}-db/roles/reader", {}),
+    ("GET", "/{}-db/config/kube-data", None),
+    ("POST", "/{}-db/rotate-root/kube-data", {}),
+    ("POST", "/{}-db/reset/kube-data", {}),
+    ("GET", "/auth/{}-jwt/config", None),
+    ("LIST", "/auth/{}-jwt/role", None),
+    ("POST", "/auth/{}-jwt/role/{}.ci.run-reader", {}),
+    ("GET", "/sys/raw/", None),
 ]
 
 

@@ -44,7 +44,8 @@ def test_the_first_password_of_vaults_login_is_dead(site: Deployment, tier: str)
 def test_vault_tells_nobody_its_password(site: Deployment) -> None:
     for tier, connection in CONNECTIONS.items():
         told = site.openbao.request(
-            "GET", f"/{site.installation}-db/config/{site.key}-{connection}", token=site.openbao.root_token)["data"]
+            "GET", f"/{site.installation}-db/config/{site.key}-{connection}", token=site.openbao.root_token
+        )["data"]
         assert told["connection_details"]["username"] == site.own(tier)
         assert "password" not in told["connection_details"]
 

@@ -18,8 +18,19 @@ SETTINGS: dict[str, Any] = {
     "installation": "shop-prod",
     "vault": {"address": "https://localhost:1", "ca": "ca.pem"},
     "cluster": {"issuer": "https://localhost:1", "jwks": "static", "public_keys": ["issuer.pem"]},
-    "databases": {"shop": {"server": "self_managed", "host": "localhost", "port": 1, "dbname": "shop", "ca": "ca.pem",
-                           "public": "keep", "owner": "shop_owner", "schemas": ["app"], "profiles": {"reader": {}}}},
+    "databases": {
+        "shop": {
+            "server": "self_managed",
+            "host": "localhost",
+            "port": 1,
+            "dbname": "shop",
+            "ca": "ca.pem",
+            "public": "keep",
+            "owner": "shop_owner",
+            "schemas": ["app"],
+            "profiles": {"reader": {}},
+        }
+    },
     "leases": {"shop-reader": {"database": "shop", "profile": "reader", "ttl": "5m", "max_ttl": "10m"}},
     "pipelines": {"release": {"namespace": "ci", "tasks": {"read": "shop-reader"}}},
 }
@@ -39,8 +50,9 @@ def found(monkeypatch: pytest.MonkeyPatch, *severities: Severity) -> None:
     monkeypatch.setattr(runlease.cli, "check", lambda *_: (Checked.of("Vault", findings),))
 
 
-@pytest.mark.parametrize(("severities", "code"), [
-    ((), 0), ((Severity.NOTE, Severity.WARNING), 0), ((Severity.ERROR, Severity.NOTE), 3)])
+@pytest.mark.parametrize(
+    ("severities", "code"), [((), 0), ((Severity.NOTE, Severity.WARNING), 0), ((Severity.ERROR, Severity.NOTE), 3)]
+)
 def test_only_an_error_is_an_exit_code(
     stack_file: Path, monkeypatch: pytest.MonkeyPatch, severities: tuple[Severity, ...], code: int
 ) -> None:
@@ -49,8 +61,10 @@ def test_only_an_error_is_an_exit_code(
 
 
 def test_a_failure_of_the_tool_is_not_taken_for_a_finding(stack_file: Path) -> None:
-    program = ("import runlease.cli as cli\ndef fail(*_): raise RuntimeError('broken')\ncli.check = fail\n"
-               f"raise SystemExit(cli.main(['check', {str(stack_file)!r}]))")
+    program = (
+        "import runlease.cli as cli\ndef fail(*_): raise RuntimeError('broken')\ncli.check = fail\n"
+        f"raise SystemExit(cli.main(['check', {str(stack_file)!r}]))"
+    )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "RuntimeError: broken" in ended.stderr

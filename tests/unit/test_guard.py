@@ -1,4 +1,5 @@
 """The guard without a server: what it decides, what it writes, what it says, what it must never do."""
+
 from __future__ import annotations
 
 import ast
@@ -19,10 +20,21 @@ import pytest
 
 GUARD = Path(__file__).resolve().parents[2] / "tekton" / "guard" / "guard.py"
 DATABASE = {"host": "db.internal", "port": 5432, "dbname": "shop", "sslmode": "verify-full", "ca": "PEM"}
-CONFIG = {"database": "shop", "creds_path": "db/creds/shop-migrator", "role": "shop_owner", "search_path": "app",
-          "ttl": 900, "max_ttl": 1800}
-VAULT = {"installation": "shop-prod", "address": "https://vault.internal:8200", "ca": "", "namespace": "",
-         "jwt_mount": "shop-prod-jwt"}
+CONFIG = {
+    "database": "shop",
+    "creds_path": "db/creds/shop-migrator",
+    "role": "shop_owner",
+    "search_path": "app",
+    "ttl": 900,
+    "max_ttl": 1800,
+}
+VAULT = {
+    "installation": "shop-prod",
+    "address": "https://vault.internal:8200",
+    "ca": "",
+    "namespace": "",
+    "jwt_mount": "shop-prod-jwt",
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +56,16 @@ def no_secrets_from_other_tests(guard: ModuleType) -> None:
 def lease(guard: ModuleType, **changes: Any) -> Any:
     """A lease issued at 1000 for 900 s, at most 1800 s."""
     whole = guard.Lease(
-        name="shop-migrator", lease_id="db/creds/shop-migrator/x", login="run_shop-migrator_x", password="pa:ss\\word",
-        token="hvs.secret", pod="shop-pod", max_ttl=1800, issued=1000, expires=1900, renew_at=1600,
+        name="shop-migrator",
+        lease_id="db/creds/shop-migrator/x",
+        login="run_shop-migrator_x",
+        password="pa:ss\\word",
+        token="hvs.secret",
+        pod="shop-pod",
+        max_ttl=1800,
+        issued=1000,
+        expires=1900,
+        renew_at=1600,
     )
     return whole._replace(**changes)
 
@@ -61,11 +81,17 @@ def deploy(root: Path, **changes: Any) -> dict[str, str]:
         (root / name).mkdir()
     for name, document in {"vault": VAULT, "lease.shop-migrator": CONFIG, "database.shop": DATABASE, **changes}.items():
         (root / "config" / f"{name}.json").write_text(json.dumps(document))
-    (root / "token").write_text(jwt({"sub": "system:serviceaccount:ci:migrate",
-                                     "kubernetes.io": {"pod": {"name": "shop-pod"}}}))
-    return {"RUNLEASE_LEASE": "shop-migrator", "RUNLEASE_CONFIG": str(root / "config"),
-            "RUNLEASE_TOKEN": str(root / "token"), "RUNLEASE_SHARED": str(root / "shared"),
-            "RUNLEASE_STATE": str(root / "state"), "RUNLEASE_CANCEL": str(root / "cancel")}
+    (root / "token").write_text(
+        jwt({"sub": "system:serviceaccount:ci:migrate", "kubernetes.io": {"pod": {"name": "shop-pod"}}})
+    )
+    return {
+        "RUNLEASE_LEASE": "shop-migrator",
+        "RUNLEASE_CONFIG": str(root / "config"),
+        "RUNLEASE_TOKEN": str(root / "token"),
+        "RUNLEASE_SHARED": str(root / "shared"),
+        "RUNLEASE_STATE": str(root / "state"),
+        "RUNLEASE_CANCEL": str(root / "cancel"),
+    }
 
 
 class Answers:
@@ -80,10 +106,14 @@ class Answers:
         last = path.rsplit("/", 1)[1].replace("-", "_")
         if last in self.refused:
             return self.refused[last], json.dumps({"errors": [f"no: {token}"]}).encode()
-        return 200, json.dumps({
-            "auth": {"client_token": "hvs.secret"}, "lease_id": "db/creds/shop-migrator/x", "lease_duration": 900,
-            "data": {"username": "run_shop-migrator_x", "password": "secret-password"},
-        }).encode()
+        return 200, json.dumps(
+            {
+                "auth": {"client_token": "hvs.secret"},
+                "lease_id": "db/creds/shop-migrator/x",
+                "lease_duration": 900,
+                "data": {"username": "run_shop-migrator_x", "password": "secret-password"},
+            }
+        ).encode()
 
     @property
     def paths(self) -> list[str]:
@@ -93,9 +123,16 @@ class Answers:
 # ---- what it decides
 
 
-@pytest.mark.parametrize(("now", "action"), [
-    (1000, "wait"), (1599, "wait"), (1600, "renew"), (1899, "renew"), (1900, "fail"),
-])
+@pytest.mark.parametrize(
+    ("now", "action"),
+    [
+        (1000, "wait"),
+        (1599, "wait"),
+        (1600, "renew"),
+        (1899, "renew"),
+        (1900, "fail"),
+    ],
+)
 def test_a_lease_is_renewed_after_two_thirds_and_fails_at_its_end(guard: ModuleType, now: float, action: str) -> None:
     assert lease(guard).next_action("", now)[0] == action
 
@@ -123,20 +160,30 @@ def test_an_outlived_lease_says_what_to_do(guard: ModuleType) -> None:
     assert re.search(r"\(got 2000 s, expected less than max_ttl 1800 s.*\)\. Fix: raise max_ttl", reason)
 
 
-@pytest.mark.parametrize(("stopped", "release", "cancel", "who"), [
-    (True, True, True, "stop signal"), (False, True, True, "release step"),
-    (False, False, True, "cancel annotation"), (False, False, False, ""),
-])
+@pytest.mark.parametrize(
+    ("stopped", "release", "cancel", "who"),
+    [
+        (True, True, True, "stop signal"),
+        (False, True, True, "release step"),
+        (False, False, True, "cancel annotation"),
+        (False, False, False, ""),
+    ],
+)
 def test_who_asks_is_named(guard: ModuleType, stopped: bool, release: bool, cancel: bool, who: str) -> None:
     assert guard.Line().who_asks(stopped, release, cancel, 1000) == who
 
 
-@pytest.mark.parametrize(("word", "free_for", "who"), [
-    ("", 1.9, ""), ("", 2.0, "line: hung up without a word"),
-    ("migrate", 2.0, "line: hung up without a word"),
-    ("handover", 59.9, ""), ("handover", 60.0, "line: handed over, and no successor came"),
-    ("failed", 0.0, "line: a step failed"),
-])
+@pytest.mark.parametrize(
+    ("word", "free_for", "who"),
+    [
+        ("", 1.9, ""),
+        ("", 2.0, "line: hung up without a word"),
+        ("migrate", 2.0, "line: hung up without a word"),
+        ("handover", 59.9, ""),
+        ("handover", 60.0, "line: handed over, and no successor came"),
+        ("failed", 0.0, "line: a step failed"),
+    ],
+)
 def test_a_free_line_means_revoke_by_its_last_word(guard: ModuleType, word: str, free_for: float, who: str) -> None:
     assert guard.Line(word, 1000.0).who_asks(False, False, False, 1000 + free_for) == who
 
@@ -170,16 +217,27 @@ def test_the_passfile_escapes_colon_and_backslash(guard: ModuleType) -> None:
 
 def test_the_service_file_verifies_the_server_and_sets_the_owner(guard: ModuleType) -> None:
     assert lease(guard).service_file(DATABASE, CONFIG, Path("/runlease/lease")).splitlines() == [
-        "[runlease]", "host=db.internal", "port=5432", "dbname=shop", "sslmode=verify-full",
-        "user=run_shop-migrator_x", "application_name=shop-pod", "sslrootcert=/runlease/lease/ca.pem",
-        "channel_binding=require", "options=-c role=shop_owner -c search_path=app",
+        "[runlease]",
+        "host=db.internal",
+        "port=5432",
+        "dbname=shop",
+        "sslmode=verify-full",
+        "user=run_shop-migrator_x",
+        "application_name=shop-pod",
+        "sslrootcert=/runlease/lease/ca.pem",
+        "channel_binding=require",
+        "options=-c role=shop_owner -c search_path=app",
     ]
 
 
-@pytest.mark.parametrize(("config", "options"), [
-    ({"role": "", "search_path": ""}, None), ({"search_path": "app"}, "options=-c search_path=app"),
-    ({"role": "o", "search_path": "app, a\\b"}, "options=-c role=o -c search_path=app,\\ a\\\\b"),
-])
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [
+        ({"role": "", "search_path": ""}, None),
+        ({"search_path": "app"}, "options=-c search_path=app"),
+        ({"role": "o", "search_path": "app, a\\b"}, "options=-c role=o -c search_path=app,\\ a\\\\b"),
+    ],
+)
 def test_options_hold_what_the_lease_sets_and_nothing_else(
     guard: ModuleType, config: dict[str, str], options: str | None
 ) -> None:
@@ -246,16 +304,24 @@ def test_what_the_steps_may_read_holds_the_password_in_the_passfile_alone(guard:
     assert [path.name for path in files if "secret-password" in path.read_text()] == ["pgpass"]
     assert not [path.name for path in files if "hvs.secret" in path.read_text()]
     facts = json.loads((tmp_path / "shared" / "lease.json").read_text())
-    assert facts == {"lease": "shop-migrator", "lease_id": "db/creds/shop-migrator/x", "pod": "shop-pod",
-                     "username": "run_shop-migrator_x", "role": "shop_owner", "ttl": 900, "max_ttl": 1800,
-                     "expires": "1970-01-01T00:31:40Z"}
+    assert facts == {
+        "lease": "shop-migrator",
+        "lease_id": "db/creds/shop-migrator/x",
+        "pod": "shop-pod",
+        "username": "run_shop-migrator_x",
+        "role": "shop_owner",
+        "ttl": 900,
+        "max_ttl": 1800,
+        "expires": "1970-01-01T00:31:40Z",
+    }
 
 
 # ---- what it does with Vault's answers
 
 
-def test_the_role_comes_from_the_tokens_own_subject(guard: ModuleType, tmp_path: Path,
-                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_role_comes_from_the_tokens_own_subject(
+    guard: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vault = Answers()
     monkeypatch.setattr(guard, "request", vault)
     taken = guard.Guard(deploy(tmp_path)).take()
@@ -265,8 +331,9 @@ def test_the_role_comes_from_the_tokens_own_subject(guard: ModuleType, tmp_path:
     assert (taken.login, taken.pod, taken.max_ttl) == ("run_shop-migrator_x", "shop-pod", 1800)
 
 
-def test_a_guard_started_again_goes_on_with_its_lease(guard: ModuleType, tmp_path: Path,
-                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guard_started_again_goes_on_with_its_lease(
+    guard: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vault = Answers()
     monkeypatch.setattr(guard, "request", vault)
     environment = deploy(tmp_path)
@@ -306,7 +373,11 @@ def test_giving_back_revokes_in_sync_then_the_token_and_wipes_the_credential(
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["done"]
     evidence = json.loads((tmp_path / "shared" / "revoked").read_text())
     assert {key: evidence[key] for key in ("lease_id", "login", "pod", "asked_by")} == {
-        "lease_id": taken.lease_id, "login": taken.login, "pod": "shop-pod", "asked_by": "release step"}
+        "lease_id": taken.lease_id,
+        "login": taken.login,
+        "pod": "shop-pod",
+        "asked_by": "release step",
+    }
     assert evidence["issued"] <= evidence["asked"] <= evidence["revoked"]
 
 
@@ -345,17 +416,20 @@ def test_a_failed_renewal_is_tried_again_and_keeps_the_old_end(
     assert renewed.renew_at < taken.renew_at
 
 
-@pytest.mark.parametrize(("status", "body", "passing", "says"), [
-    (503, b'{"errors":["Vault is sealed"]}', True, "503: Vault is sealed"),
-    (403, b'{"errors":["permission denied"]}', False, "403: permission denied"),
-    (400, b'{"errors":["failed to revoke entry: x"]}', True, "400: failed to revoke"),
-    (429, b"{}", True, "429: no reason"),
-    (200, b"<html>", False, "status 200 without a JSON object"),
-    (200, b"17", False, "status 200 without a JSON object"),
-    (307, b"<a href=x>", False, "redirects are not followed"),
-    (307, b"{}", False, "307"),
-    (502, b"<html>", True, "status 502 without a JSON object"),
-])
+@pytest.mark.parametrize(
+    ("status", "body", "passing", "says"),
+    [
+        (503, b'{"errors":["Vault is sealed"]}', True, "503: Vault is sealed"),
+        (403, b'{"errors":["permission denied"]}', False, "403: permission denied"),
+        (400, b'{"errors":["failed to revoke entry: x"]}', True, "400: failed to revoke"),
+        (429, b"{}", True, "429: no reason"),
+        (200, b"<html>", False, "status 200 without a JSON object"),
+        (200, b"17", False, "status 200 without a JSON object"),
+        (307, b"<a href=x>", False, "redirects are not followed"),
+        (307, b"{}", False, "307"),
+        (502, b"<html>", True, "status 502 without a JSON object"),
+    ],
+)
 def test_an_answer_that_is_not_a_yes_says_why(
     guard: ModuleType, status: int, body: bytes, passing: bool, says: str
 ) -> None:
@@ -378,17 +452,28 @@ def test_an_address_without_tls_is_refused(guard: ModuleType, address: str) -> N
 # ---- what it must never do
 
 
-@pytest.mark.parametrize("token", [
-    "", "hi", "a.b.c", jwt({}), jwt({"sub": "me"}), jwt({"sub": 7}), jwt({"sub": "system:serviceaccount:ci"}),
-    jwt({"sub": "system:serviceaccount:a:b:c"}), jwt({"sub": "me system:serviceaccount:a:b"}),
-])
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "hi",
+        "a.b.c",
+        jwt({}),
+        jwt({"sub": "me"}),
+        jwt({"sub": 7}),
+        jwt({"sub": "system:serviceaccount:ci"}),
+        jwt({"sub": "system:serviceaccount:a:b:c"}),
+        jwt({"sub": "me system:serviceaccount:a:b"}),
+    ],
+)
 def test_what_is_no_service_account_token_is_refused(guard: ModuleType, token: str) -> None:
     with pytest.raises(guard.GuardError, match="no service account"):
         guard.identity(token)
 
 
-def test_no_message_holds_a_secret_and_each_is_one_line(guard: ModuleType, tmp_path: Path,
-                                                        capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_message_holds_a_secret_and_each_is_one_line(
+    guard: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     guard.SECRETS.update({"hvs.secret", "pa:ss", ""})
     guard.Guard(deploy(tmp_path)).tell("failed", "a hvs.secret\nand pa:ss")
     assert (tmp_path / "shared" / "failed").read_text() == "a *** and ***\n"
@@ -419,8 +504,11 @@ def test_the_source_runs_on_python_3_9() -> None:
 
 def test_the_source_is_at_most_300_lines_of_code() -> None:
     source = GUARD.read_text()
-    documented = [node.body[0] for node in ast.walk(ast.parse(source))
-                  if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node)]
+    documented = [
+        node.body[0]
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node)
+    ]
     prose = {line for text in documented for line in range(text.lineno, (text.end_lineno or 0) + 1)}
     empty = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
     tokens = [token for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type not in empty]

@@ -27,24 +27,37 @@ HEALTHY = Engine(BAO, Token.ACCEPTED, mounts={}, auths={}, policies=frozenset({"
 
 
 def settings(**vault: Any) -> Settings:
-    return load({
-        "installation": "shop-prod",
-        "vault": {"address": "https://vault:8200", **vault},
-        "cluster": {"issuer": ISSUER},
-        "databases": {"shop": {"server": "self_managed", "host": "db", "dbname": "shop", "ca": "ca.pem",
-                               "public": "keep", "owner": "shop_owner", "schemas": ["app"],
-                               "profiles": {"reader": {}}}},
-        "leases": {"shop-reader": {"database": "shop", "profile": "reader", "ttl": "5m", "max_ttl": "10m"}},
-        "pipelines": {"release": {"namespace": "ci", "tasks": {"read": "shop-reader"}}}})
+    return load(
+        {
+            "installation": "shop-prod",
+            "vault": {"address": "https://vault:8200", **vault},
+            "cluster": {"issuer": ISSUER},
+            "databases": {
+                "shop": {
+                    "server": "self_managed",
+                    "host": "db",
+                    "dbname": "shop",
+                    "ca": "ca.pem",
+                    "public": "keep",
+                    "owner": "shop_owner",
+                    "schemas": ["app"],
+                    "profiles": {"reader": {}},
+                }
+            },
+            "leases": {"shop-reader": {"database": "shop", "profile": "reader", "ttl": "5m", "max_ttl": "10m"}},
+            "pipelines": {"release": {"namespace": "ci", "tasks": {"read": "shop-reader"}}},
+        }
+    )
 
 
 def only(findings: Any) -> Finding:
-    finding, = findings
+    (finding,) = findings
     assert isinstance(finding, Finding)
     return finding
 
 
 # --- Vault
+
 
 def test_a_healthy_vault_with_free_names_has_no_finding() -> None:
     assert list(judge(settings(), HEALTHY)) == []
@@ -60,31 +73,45 @@ def test_a_refused_token_is_an_error() -> None:
     assert only(judge(settings(), Engine(BAO, Token.REFUSED))).problem == "VAULT_TOKEN is refused"
 
 
-@pytest.mark.parametrize(("health", "problem"), [
-    ({}, "no Vault answers there"),
-    ({**BAO, "sealed": True}, "is sealed"),
-    ({**BAO, "initialized": False, "sealed": True}, "is not initialised")])
+@pytest.mark.parametrize(
+    ("health", "problem"),
+    [
+        ({}, "no Vault answers there"),
+        ({**BAO, "sealed": True}, "is sealed"),
+        ({**BAO, "initialized": False, "sealed": True}, "is not initialised"),
+    ],
+)
 def test_a_vault_that_cannot_serve_is_one_error(health: Mapping[str, Any], problem: str) -> None:
     finding = only(judge(settings(), Engine(health)))
     assert finding.severity is Severity.ERROR
     assert finding.problem.startswith(problem)
 
 
-@pytest.mark.parametrize(("health", "least"), [
-    ({"version": "2.5.4"}, "OpenBao 2.5.4, expected at least 2.6.0"),
-    ({"version": "1.18.0", "enterprise": False}, "Vault 1.18.0, expected at least 2.0.0"),
-    ({"version": "1.18.0"}, "Vault 1.18.0, expected at least 2.0.0"),
-    ({"version": "1.21.4+ent", "enterprise": True}, "expected at least 1.21.5"),
-    ({"version": "1.20.9+ent", "enterprise": True}, "expected at least 1.20.10")])
+@pytest.mark.parametrize(
+    ("health", "least"),
+    [
+        ({"version": "2.5.4"}, "OpenBao 2.5.4, expected at least 2.6.0"),
+        ({"version": "1.18.0", "enterprise": False}, "Vault 1.18.0, expected at least 2.0.0"),
+        ({"version": "1.18.0"}, "Vault 1.18.0, expected at least 2.0.0"),
+        ({"version": "1.21.4+ent", "enterprise": True}, "expected at least 1.21.5"),
+        ({"version": "1.20.9+ent", "enterprise": True}, "expected at least 1.20.10"),
+    ],
+)
 def test_a_version_with_known_holes_is_a_warning(health: Mapping[str, Any], least: str) -> None:
     finding = only(judge(settings(), replace(HEALTHY, health={**BAO, **health})))
     assert finding.severity is Severity.WARNING
     assert least in finding.problem
 
 
-@pytest.mark.parametrize("health", [
-    {"version": "2.6.0"}, {"version": "2.0.0", "enterprise": False}, {"version": "1.21.5+ent", "enterprise": True},
-    {"version": "1.19.16+ent", "enterprise": True}])
+@pytest.mark.parametrize(
+    "health",
+    [
+        {"version": "2.6.0"},
+        {"version": "2.0.0", "enterprise": False},
+        {"version": "1.21.5+ent", "enterprise": True},
+        {"version": "1.19.16+ent", "enterprise": True},
+    ],
+)
 def test_a_version_without_known_holes_is_fine(health: Mapping[str, Any]) -> None:
     assert list(judge(settings(), replace(HEALTHY, health={**BAO, **health}))) == []
 
@@ -128,6 +155,7 @@ def test_a_token_that_may_not_list_is_a_note() -> None:
 
 
 # --- the cluster
+
 
 def test_the_discovery_document_must_name_the_same_issuer() -> None:
     findings = list(judge_discovery(ISSUER, Answer(200, {"issuer": ISSUER + "/"})))
@@ -173,26 +201,38 @@ def test_a_key_that_vault_does_not_read_comes_with_the_command_that_turns_it() -
     assert "openssl rsa" in only(judge_key("w", "k.pem", pkcs1)).fix
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"\xff\xfe", b"not a key", RSA.public_key().public_bytes(PEM, SPKI) * 2,
-    b"-----BEGIN PUBLIC KEY-----\n!!!!\n-----END PUBLIC KEY-----",
-    b"-----BEGIN PUBLIC KEY-----\nMA==\n-----END PUBLIC KEY-----",
-    b"-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A\n-----END PUBLIC KEY-----",
-    b"-----BEGIN PUBLIC KEY-----\nMAIFAA==\n-----END PUBLIC KEY-----"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"not a key",
+        RSA.public_key().public_bytes(PEM, SPKI) * 2,
+        b"-----BEGIN PUBLIC KEY-----\n!!!!\n-----END PUBLIC KEY-----",
+        b"-----BEGIN PUBLIC KEY-----\nMA==\n-----END PUBLIC KEY-----",
+        b"-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A\n-----END PUBLIC KEY-----",
+        b"-----BEGIN PUBLIC KEY-----\nMAIFAA==\n-----END PUBLIC KEY-----",
+    ],
+)
 def test_what_is_no_public_key_is_an_error(content: bytes) -> None:
     assert only(judge_key("w", "k.pem", content)).severity is Severity.ERROR
 
 
 # --- why there is no answer
 
-@pytest.mark.parametrize(("reason", "problem"), [
-    (ssl.SSLCertVerificationError("self-signed certificate"), "the certificate is not trusted"),
-    (ssl.SSLCertVerificationError("Hostname mismatch, not valid"), "the certificate is for another name"),
-    (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), "does not speak TLS"),
-    (socket.gaierror(-2, "Name or service not known"), "no such host"),
-    (TimeoutError("timed out"), "no answer within 5 s"),
-    (ConnectionRefusedError(111, "Connection refused"), "nothing listens there"),
-    (ConnectionResetError(104, "reset"), "no usable answer")])
+
+@pytest.mark.parametrize(
+    ("reason", "problem"),
+    [
+        (ssl.SSLCertVerificationError("self-signed certificate"), "the certificate is not trusted"),
+        (ssl.SSLCertVerificationError("Hostname mismatch, not valid"), "the certificate is for another name"),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), "does not speak TLS"),
+        (socket.gaierror(-2, "Name or service not known"), "no such host"),
+        (TimeoutError("timed out"), "no answer within 5 s"),
+        (ConnectionRefusedError(111, "Connection refused"), "nothing listens there"),
+        (ConnectionResetError(104, "reset"), "no usable answer"),
+    ],
+)
 def test_a_server_that_does_not_answer_says_why(reason: Exception, problem: str) -> None:
     said = in_plain_words("https://vault:8200", reason)
     assert said.problem.startswith(problem)

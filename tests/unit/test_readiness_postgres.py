@@ -31,8 +31,17 @@ MANAGED = replace(
 
 
 def settings(**changed: Any) -> DatabaseSettings:
-    given = {"server": "self_managed", "host": "db", "dbname": "shop", "ca": "ca.pem", "public": "revoke",
-             "owner": "shop_owner", "schemas": ["app"], "profiles": {"reader": {}}, **changed}
+    given = {
+        "server": "self_managed",
+        "host": "db",
+        "dbname": "shop",
+        "ca": "ca.pem",
+        "public": "revoke",
+        "owner": "shop_owner",
+        "schemas": ["app"],
+        "profiles": {"reader": {}},
+        **changed,
+    }
     return DatabaseSettings.model_validate(given)
 
 
@@ -58,8 +67,10 @@ def test_a_healthy_server_has_no_finding() -> None:
     assert found(MANAGED, managed()) == []
 
 
-@pytest.mark.parametrize(("version", "severity"), [
-    (140_020, Severity.ERROR), (150_017, Severity.WARNING), (160_013, Severity.WARNING), (190_000, Severity.WARNING)])
+@pytest.mark.parametrize(
+    ("version", "severity"),
+    [(140_020, Severity.ERROR), (150_017, Severity.WARNING), (160_013, Severity.WARNING), (190_000, Severity.WARNING)],
+)
 def test_a_version_that_is_old_unknown_or_has_holes_is_named(version: int, severity: Severity) -> None:
     finding = only(found(replace(HEALTHY, version=version)))
     assert finding.severity is severity
@@ -81,6 +92,7 @@ def test_weak_passwords_and_missing_tls_on_the_server_are_named() -> None:
 
 
 # --- the admin
+
 
 def test_self_managed_wants_a_superuser() -> None:
     finding = only(found(with_role(HEALTHY, LiveRole("postgres", can_login=True, create_role=True))))
@@ -126,16 +138,28 @@ def test_a_superuser_s_database_is_given_away_and_its_owner_never_granted() -> N
 
 # --- existence
 
+
 def test_everything_that_is_named_and_missing_is_an_error() -> None:
     database = settings(
-        connect=["shop_app"], close=["other"], extensions=["citext"], schemas=["app", "audit"],
-        profiles={"reader": {"members": ["bi"]}, "seeder": {"tables": ["app.orders", "app.gone"]}})
+        connect=["shop_app"],
+        close=["other"],
+        extensions=["citext"],
+        schemas=["app", "audit"],
+        profiles={"reader": {"members": ["bi"]}, "seeder": {"tables": ["app.orders", "app.gone"]}},
+    )
     live = replace(HEALTHY, roles={"postgres": SUPERUSER})
     findings = found(live, database)
     assert all(one.severity is Severity.ERROR for one in findings)
     got = {one.where.removeprefix("access.databases.shop."): one.problem for one in findings}
-    assert set(got) == {"connect", "close", "extensions", "schemas", "owner", "profiles.reader.members",
-                        "profiles.seeder.tables"}
+    assert set(got) == {
+        "connect",
+        "close",
+        "extensions",
+        "schemas",
+        "owner",
+        "profiles.reader.members",
+        "profiles.seeder.tables",
+    }
     assert "app.gone" in got["profiles.seeder.tables"]
     assert "app.orders" not in got["profiles.seeder.tables"]
 
@@ -173,15 +197,22 @@ def test_a_broker_schema_of_another_stack_is_an_error() -> None:
 
 # --- owners
 
+
 def test_an_owner_that_can_log_in_is_an_error() -> None:
     finding = only(found(with_role(HEALTHY, replace(OWNER, can_login=True))))
     assert finding.severity is Severity.ERROR
     assert finding.fix == 'ALTER ROLE "shop_owner" NOLOGIN;'
 
 
-@pytest.mark.parametrize(("attribute", "word"), [
-    ("superuser", "SUPERUSER"), ("create_role", "CREATEROLE"), ("replication", "REPLICATION"),
-    ("bypass_rls", "BYPASSRLS")])
+@pytest.mark.parametrize(
+    ("attribute", "word"),
+    [
+        ("superuser", "SUPERUSER"),
+        ("create_role", "CREATEROLE"),
+        ("replication", "REPLICATION"),
+        ("bypass_rls", "BYPASSRLS"),
+    ],
+)
 def test_an_owner_with_an_attribute_is_an_error(attribute: str, word: str) -> None:
     changed: dict[str, Any] = {attribute: True}
     finding = only(found(with_role(HEALTHY, replace(OWNER, **changed))))
@@ -201,11 +232,15 @@ def test_five_tables_of_others_are_listed_and_the_rest_is_counted() -> None:
     assert "t4 of postgres and 2 more" in finding.problem
 
 
-@pytest.mark.parametrize(("role", "severity"), [
-    (LiveRole("dev"), Severity.ERROR),
-    (LiveRole("dev", admin_grants=True), Severity.WARNING),
-    (LiveRole("dev", admin_becomes=True), Severity.WARNING),
-    (LiveRole("dev", superuser=True, admin_grants=True), Severity.ERROR)])
+@pytest.mark.parametrize(
+    ("role", "severity"),
+    [
+        (LiveRole("dev"), Severity.ERROR),
+        (LiveRole("dev", admin_grants=True), Severity.WARNING),
+        (LiveRole("dev", admin_becomes=True), Severity.WARNING),
+        (LiveRole("dev", superuser=True, admin_grants=True), Severity.ERROR),
+    ],
+)
 def test_on_a_managed_server_tables_that_cannot_be_granted_on_are_an_error(role: LiveRole, severity: Severity) -> None:
     content = LiveContent({"app": "shop_owner"}, (LiveTable("app", "t", "dev"),))
     assert only(found(with_role(replace(MANAGED, content=content), role), managed())).severity is severity
@@ -254,17 +289,22 @@ def test_a_connect_role_that_holds_more_is_named() -> None:
 
 # --- what libpq says
 
-@pytest.mark.parametrize(("said", "setting", "fix"), [
-    ("SSL error: certificate verify failed", "ca", "put the CA that did at ca.pem"),
-    ('server certificate for "a" does not match host name "b"', "host", "verify-pinned-ca"),
-    ("server does not support SSL, but SSL was required", "host", "ssl = on"),
-    ("fe_sendauth: no password supplied", "admin", "export RUNLEASE_ADMIN_PASSWORD_SHOP"),
-    ('FATAL:  password authentication failed for user "cloud"', "admin", "that of cloud"),
-    ('FATAL:  no pg_hba.conf entry for host "10.0.0.1"', "host", "hostssl all cloud"),
-    ('could not translate host name "db" to address', "host", "correct the name"),
-    ("Connection refused", "host", "start the server"),
-    ("connection timeout expired", "host", "open the way to db:5432"),
-    ("something new", "host", "psql connects to db:5432 as cloud")])
+
+@pytest.mark.parametrize(
+    ("said", "setting", "fix"),
+    [
+        ("SSL error: certificate verify failed", "ca", "put the CA that did at ca.pem"),
+        ('server certificate for "a" does not match host name "b"', "host", "verify-pinned-ca"),
+        ("server does not support SSL, but SSL was required", "host", "ssl = on"),
+        ("fe_sendauth: no password supplied", "admin", "export RUNLEASE_ADMIN_PASSWORD_SHOP"),
+        ('FATAL:  password authentication failed for user "cloud"', "admin", "that of cloud"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1"', "host", "hostssl all cloud"),
+        ('could not translate host name "db" to address', "host", "correct the name"),
+        ("Connection refused", "host", "start the server"),
+        ("connection timeout expired", "host", "open the way to db:5432"),
+        ("something new", "host", "psql connects to db:5432 as cloud"),
+    ],
+)
 def test_a_server_that_does_not_let_us_in_says_why(said: str, setting: str, fix: str) -> None:
     finding = in_plain_words("shop", managed(), said)
     assert finding.severity is Severity.ERROR

@@ -1,4 +1,5 @@
 """The Task postgres-migrate as data: what it carries, who may see what, how its containers run."""
+
 from __future__ import annotations
 
 import re
@@ -16,8 +17,12 @@ FOLDER = TEKTON / "task" / "postgres-migrate" / "0.1"
 TASK = FOLDER / "postgres-migrate.yaml"
 PRIVATE = {"runlease-token", "runlease-state"}
 HARDENED = {
-    "runAsNonRoot": True, "runAsUser": 65532, "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
-    "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"},
+    "runAsNonRoot": True,
+    "runAsUser": 65532,
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
 }
 
 
@@ -49,8 +54,10 @@ def embed(*arguments: str, root: Path = TEKTON) -> subprocess.CompletedProcess[s
 def test_the_scripts_are_those_of_the_files() -> None:
     checked = embed("--check")
     assert checked.returncode == 0, checked.stderr
-    for container, source in [(guard(), TEKTON / "guard" / "guard.py"),
-                              *((step, FOLDER / "steps" / f"{step['name']}.sh") for step in steps())]:
+    for container, source in [
+        (guard(), TEKTON / "guard" / "guard.py"),
+        *((step, FOLDER / "steps" / f"{step['name']}.sh") for step in steps()),
+    ]:
         first, _, rest = container["script"].partition("\n")
         mark, _, rest = rest.partition("\n")
         assert f"{first}\n{rest}" == source.read_text(), source
@@ -97,7 +104,8 @@ def test_only_the_guard_mounts_token_and_state() -> None:
 
 def test_the_token_is_short_and_for_vault_alone() -> None:
     assert volumes()["runlease-token"]["projected"]["sources"] == [
-        {"serviceAccountToken": {"path": "token", "audience": "$(params.audience)", "expirationSeconds": 600}}]
+        {"serviceAccountToken": {"path": "token", "audience": "$(params.audience)", "expirationSeconds": 600}}
+    ]
 
 
 def test_credential_and_state_stay_in_memory() -> None:
@@ -107,7 +115,8 @@ def test_credential_and_state_stay_in_memory() -> None:
 
 def test_the_guard_sees_tektons_cancel_annotation_where_it_looks() -> None:
     assert volumes()["runlease-pod"]["downwardAPI"]["items"] == [
-        {"path": "cancel", "fieldRef": {"fieldPath": "metadata.annotations['tekton.dev/cancel']"}}]
+        {"path": "cancel", "fieldRef": {"fieldPath": "metadata.annotations['tekton.dev/cancel']"}}
+    ]
     paths = {mount["name"]: mount["mountPath"] for mount in guard()["volumeMounts"]}
     assert paths == {name: f"/runlease/{name.removeprefix('runlease-')}" for name in paths}
     for path in ("config", "token/token", "lease", "state", "pod/cancel"):
@@ -174,8 +183,11 @@ def test_the_readme_names_every_parameter_result_and_workspace() -> None:
 
 
 def test_the_sample_pipeline_uses_the_task_as_it_is() -> None:
-    documents = [document for path in sorted((FOLDER / "samples").glob("*.yaml"))
-                 for document in yaml.safe_load_all(path.read_text())]
+    documents = [
+        document
+        for path in sorted((FOLDER / "samples").glob("*.yaml"))
+        for document in yaml.safe_load_all(path.read_text())
+    ]
     kinds = {document["kind"]: document for document in documents}
     assert set(kinds) == {"ConfigMap", "Pipeline", "PipelineRun"}
     (task,) = [task for task in kinds["Pipeline"]["spec"]["tasks"] if task["taskRef"].get("name") == "postgres-migrate"]
