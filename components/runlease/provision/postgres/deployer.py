@@ -7,7 +7,7 @@ import pulumi_postgresql as postgresql
 
 from runlease.access import Server
 from runlease.provision.postgres.grants import GrantChain
-from runlease.provision.postgres.passwords import first_password
+from runlease.provision.postgres.passwords import first_password, scram_verifier
 from runlease.provision.postgres.site import Site
 
 
@@ -46,7 +46,7 @@ def deploy_as(site: Site, role: postgresql.Role, chain: GrantChain) -> Broker:
         site.own("deployer"),
         chain.options(),
         login=True,
-        password=password,
+        password=password.apply(scram_verifier),
         assume_role=role.name,
         roles=[role.name],
     )
