@@ -75,6 +75,8 @@ class Story:
         account = f"{PIPELINE}-{task}"
         pod = f"{account}-pod"
         issuer = self._servers.issuer
+        if self._servers.kubernetes is None:  # the account was rendered and not applied
+            issuer.create_service_account(NAMESPACE, account)
         uid = issuer.create_pod(NAMESPACE, pod, account)
         token = issuer.token(NAMESPACE, account, "runlease/shop-local", pod=pod)
         self._tell.say(f"token of {NAMESPACE}/{account}, audience runlease/shop-local, 10 min, bound to pod {uid}")
