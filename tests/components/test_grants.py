@@ -207,7 +207,12 @@ def test_a_self_managed_broker_ends_sessions_of_others(rich: Program) -> None:
 def test_public_that_is_kept_loses_nothing_of_a_users(with_: With) -> None:
     kept = with_(shop(public="keep"))
     assert revoked(kept, "shop") == BROKERS_OWN
-    assert not [one for one in kept.resources.values() if "-connect-" in one.name]
+
+
+def test_nobody_loses_connect_when_public_is_to_keep_it_again(with_: With) -> None:
+    kept = with_(shop(public="keep"))
+    connect = {one.name for one in kept.resources.values() if "-connect-" in one.name}
+    assert connect == {"shop-prod-shop-connect-shop_app", "shop-prod-shop-connect-shop_jobs"}
 
 
 def test_a_created_database_loses_public_without_being_told(rich: Program) -> None:

@@ -11,16 +11,17 @@ LARGE_OBJECTS = ("lo_creat", "lo_create", "lo_from_bytea")
 
 
 def revoke_public(site: Site, broker: Broker, chain: GrantChain) -> None:
-    """Nothing for `keep`. For `revoke`, logins that keep CONNECT get it first.
+    """Logins that keep CONNECT get it first, whatever PUBLIC keeps; then, for `revoke`, PUBLIC loses what it has.
 
+    CONNECT does not hang on `revoke`: PUBLIC gets nothing back when `keep` is said later, so nobody may lose theirs.
     A managed server's admin is no superuser: its REVOKE on a system function warns and changes nothing, so
     it is left out.
     """
     settings = site.settings
-    if settings.public is Public.KEEP:
-        return
     for role in settings.connect:
         chain.keep_connect(f"connect-{role}", role, broker.role)
+    if settings.public is Public.KEEP:
+        return
     chain.revoke_public("public-database", "database")
     chain.revoke_public("public-schema", "schema", "public")
     chain.future("public-functions", "public", [], "function", settings.owner)
