@@ -6,8 +6,10 @@ A server that cannot be found or started fails the tests that need it, with what
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from lab import LabError
@@ -20,7 +22,9 @@ from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
 from lab.postgres_binaries import binaries
 from lab.processes import Processes
-from tests.live.deployment import Deployment, Sites
+from lab.stack import Servers, on_servers
+from tests.live.checked_stack import Stack, clean, named
+from tests.live.deployment import Deployment, Lease, Leased, Sites
 
 
 @pytest.fixture(scope="session")
@@ -107,3 +111,59 @@ def site(request: pytest.FixtureRequest, sites: Sites) -> Deployment:
 def shelf(request: pytest.FixtureRequest, sites: Sites) -> Deployment:
     """A database that existed with its tables, where the seeder is narrowed to one of them; four times as well."""
     return sites.shelf(*request.param)
+
+
+@pytest.fixture(scope="module")
+def leased(site: Deployment) -> Iterator[Leased]:
+    """One lease and session of each profile, for all tests of a site that leave no trace."""
+    held: dict[str, tuple[Lease, psycopg.Connection]] = {}
+
+    def one(profile: str) -> tuple[Lease, psycopg.Connection]:
+        if profile not in held:
+            lease = site.take(profile)
+            held[profile] = lease, site.connect(lease)
+        return held[profile]
+
+    yield one
+    for lease, session in held.values():
+        session.close()
+        site.revoke(lease)
+
+
+@pytest.fixture(scope="module")
+def as_owner(site: Deployment) -> Iterator[psycopg.Connection]:
+    """A session of a migration: a leased login that runs as the owner."""
+    with site.leased("migrator") as lease, site.connect(lease, role=site.owner) as session:
+        yield session
+
+
+@pytest.fixture
+def vault(site: Deployment) -> Iterator[psycopg.Connection]:
+    """A session of Vault's login for data; all it does is undone."""
+    with site.as_vault() as session:
+        yield session
+
+
+NUMBERS = count()
+
+
+@pytest.fixture
+def stack(
+    postgres: PostgresServer,
+    openbao: OpenBao,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Stack]:
+    """A database that exists with its owner and schema, as it should be; Vault with a token, and a static key."""
+    key = f"ready{next(NUMBERS)}"
+    settings = on_servers(named(key), Servers(postgres, openbao, LabIssuer(), None), tmp_path)
+    monkeypatch.setenv("VAULT_TOKEN", openbao.root_token)
+    made = Stack(key, postgres, tmp_path, settings, monkeypatch, capsys)
+    made.sql("CREATE DATABASE {key}", "postgres")
+    made.sql(
+        "CREATE ROLE {key}_owner; CREATE SCHEMA app AUTHORIZATION {key}_owner;"
+        "CREATE TABLE app.orders (id serial); ALTER TABLE app.orders OWNER TO {key}_owner"
+    )
+    yield made
+    clean(postgres, key)

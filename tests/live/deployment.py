@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.pq import TransactionStatus
-from psycopg.sql import SQL, Composed, Identifier, Literal
+from psycopg.sql import SQL, Identifier, Literal
 
 from lab.folders import private_folder
 from lab.issuer import TokenIssuer
 from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
 from lab.stack import Servers, Settings, apply_without_pulumi, on_servers
+from tests.live.statements import worded
 
 PROFILES = ("reader", "seeder", "migrator", "verifier", "sandbox")
-DENIED = "42501"
-"""insufficient_privilege: what PostgreSQL and the broker say to who may not."""
 CLOUD_ADMIN = "cloud_admin"
 NAMESPACE = "ci"
 
@@ -53,6 +51,10 @@ class Lease:
     password: str
     id: str
     token: str
+
+
+Leased = Callable[[str], tuple[Lease, psycopg.Connection]]
+"""The lease of a profile, and a session with it."""
 
 
 @dataclass(frozen=True)
@@ -287,37 +289,3 @@ def _make_adopted(key: str, server: PostgresServer, managed: bool) -> None:
         session.execute(ADOPTED)
         session.execute("RESET SESSION AUTHORIZATION")
         session.execute(SQL("REVOKE CREATE ON DATABASE {} FROM {}").format(database, owner))
-
-
-def worded(statement: str, **names: str) -> Composed:
-    """A statement with these names as identifiers."""
-    return SQL(statement).format(**{key: Identifier(name) for key, name in names.items()})
-
-
-def outcome(session: psycopg.Connection, statement: str | Composed) -> str:
-    """How a statement ends: the SQLSTATE of its error, else of its last warning, else 00000.
-
-    An error undoes the statement alone, also inside a transaction.
-    """
-    inside = session.info.transaction_status == TransactionStatus.INTRANS
-    warnings: list[str] = []
-
-    def heard(said: psycopg.errors.Diagnostic) -> None:
-        if said.severity_nonlocalized == "WARNING":
-            warnings.append(said.sqlstate or "")
-
-    session.add_notice_handler(heard)
-    try:
-        with session.transaction() if inside else nullcontext():
-            session.execute(statement.encode() if isinstance(statement, str) else statement)
-    except psycopg.Error as error:
-        return error.sqlstate or type(error).__name__
-    finally:
-        session.remove_notice_handler(heard)
-    return warnings[-1] if warnings else "00000"
-
-
-def tried(session: psycopg.Connection, statement: str | Composed) -> str:
-    """How it ended; nothing of it stays."""
-    with session.transaction(force_rollback=True):
-        return outcome(session, statement)

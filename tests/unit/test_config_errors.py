@@ -1,104 +1,23 @@
-"""Every mistake is named with its path, what was found and a fix; all of them at once; never as a traceback."""
+"""Every mistake is named with its path, what was found and a fix; all of them at once."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
-from copy import deepcopy
-from typing import Any
-
 import pytest
 
-from runlease.config import ConfigError, Settings, load
-
-Edit = Callable[[dict[str, Any]], object]
-
-PROD: dict[str, Any] = {
-    "installation": "shop-prod",
-    "vault": {"address": "https://vault.internal:8200"},
-    "cluster": {"issuer": "https://oidc.internal"},
-    "databases": {
-        "shop": {
-            "server": "self_managed",
-            "host": "db.internal",
-            "dbname": "shop",
-            "ca": "ca.pem",
-            "public": "revoke",
-            "owner": "shop_owner",
-            "schemas": ["app"],
-            "profiles": {"reader": {"members": ["bi_tool"]}, "seeder": {}, "migrator": {}},
-        }
-    },
-    "leases": {
-        "shop-migrator": {"database": "shop", "profile": "migrator", "ttl": "15m", "max_ttl": "30m"},
-        "shop-reader": {"database": "shop", "profile": "reader", "ttl": "5m", "max_ttl": "5m"},
-    },
-    "pipelines": {
-        "shop-release": {"namespace": "ci", "tasks": {"migrate": "shop-migrator"}},
-        "shop-check": {"namespace": "ci", "tasks": {"check": "shop-reader"}},
-    },
-}
-SHOP = "access.databases.shop"
-
-
-def settings_with(*edits: Edit) -> dict[str, Any]:
-    settings = deepcopy(PROD)
-    for edit in edits:
-        edit(settings)
-    return settings
-
-
-def messages(*edits: Edit) -> list[str]:
-    with pytest.raises(ConfigError) as raised:
-        load(settings_with(*edits))
-    return raised.value.messages
-
-
-def at(*path: str, is_: Any) -> Edit:
-    """Set the value at a path."""
-
-    def edit(settings: dict[str, Any]) -> None:
-        section = settings
-        for part in path[:-1]:
-            section = section[part]
-        section[path[-1]] = is_
-
-    return edit
-
-
-def shop(**values: Any) -> Edit:
-    return lambda settings: settings["databases"]["shop"].update(values)
-
-
-def lease(**values: Any) -> Edit:
-    return lambda settings: settings["leases"]["shop-migrator"].update(values)
-
-
-def pipeline(**values: Any) -> Edit:
-    return lambda settings: settings["pipelines"]["shop-release"].update(values)
-
-
-def cluster(**values: Any) -> Edit:
-    return lambda settings: settings["cluster"].update(values)
-
-
-def without(*path: str) -> Edit:
-    def edit(settings: dict[str, Any]) -> None:
-        section = settings
-        for part in path[:-1]:
-            section = section[part]
-        del section[path[-1]]
-
-    return edit
-
-
-def second_database(key: str, **values: Any) -> Edit:
-    def edit(settings: dict[str, Any]) -> None:
-        other = {**deepcopy(settings["databases"]["shop"]), "dbname": "other", "owner": "other_owner", **values}
-        settings["databases"][key] = other
-
-    return edit
-
+from runlease.config import ConfigError, load
+from tests.unit.config_edits import (
+    PROD,
+    SHOP,
+    Edit,
+    at,
+    cluster,
+    lease,
+    messages,
+    pipeline,
+    second_database,
+    shop,
+    without,
+)
 
 MISTAKES: list[tuple[str, Edit, str, str]] = [
     # unknown names
@@ -283,81 +202,6 @@ def test_a_secret_in_plain_text_is_not_repeated(edit: Edit) -> None:
     assert "hunter2" not in "\n".join(messages(edit))
 
 
-NAMES = {
-    "a quote": 'a"b',
-    "an apostrophe": "a'b",
-    "a dot": "a.b",
-    "a capital": "Shop",
-    "an emoji": "🐘",
-    "a space": "a b",
-    "a newline": "shop\n",
-    "a zero byte": "a\0b",
-    "a slash": "a/b",
-    "a brace": "{{name}}",
-    "nothing": "",
-    "only a dash": "-",
-    "64 bytes": "a" * 64,
-    "300 bytes": "a" * 300,
-    "letters of two bytes": "é" * 10,
-    "digits that are not ASCII": "a\u0661",
-}
-PLACES: dict[str, Callable[[str], Edit]] = {
-    "installation": lambda name: at("installation", is_=name),
-    "databases.": lambda name: second_database(name),
-    "leases.": lambda name: at("leases", name, is_=PROD["leases"]["shop-reader"]),
-    "pipelines.": lambda name: at("pipelines", name, is_=PROD["pipelines"]["shop-check"]),
-    "pipelines.shop-release.tasks.": lambda name: pipeline(tasks={name: "shop-reader"}),
-    "pipelines.shop-release.namespace": lambda name: pipeline(namespace=name),
-    "vault.jwt_mount": lambda name: at("vault", "jwt_mount", is_=name),
-    "databases.shop.dbname": lambda name: shop(dbname=name),
-    "databases.shop.owner": lambda name: shop(owner=name),
-    "databases.shop.admin": lambda name: shop(admin=name),
-    "databases.shop.schemas.0": lambda name: shop(schemas=[name]),
-    "databases.shop.connect.0": lambda name: shop(connect=[name]),
-    "databases.shop.close.0": lambda name: shop(close=[name]),
-    "databases.shop.extensions.0": lambda name: shop(extensions=[name]),
-    "databases.shop.profiles.reader.members.0": lambda name: shop(profiles={"reader": {"members": [name]}}),
-}
-
-
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_a_name_that_no_server_keeps_as_it_is_written_is_refused(place: str, name: str) -> None:
-    where = f"access.{place}{name if place.endswith('.') else ''}: not a usable name (got {name!r}, expected "
-    found = messages(PLACES[place](name))
-    assert any(message.startswith(where) and "bytes). Fix: rename it" in message for message in found), found
-
-
-@pytest.mark.parametrize(
-    ("edit", "fits"),
-    [
-        (shop(owner="a" * 63), True),
-        (shop(owner="a" * 64), False),
-        (second_database("a" * 39), True),
-        (second_database("a" * 40), False),
-        (at("leases", "a" * 38, is_=PROD["leases"]["shop-reader"]), True),
-        (at("leases", "a" * 39, is_=PROD["leases"]["shop-reader"]), False),
-        (pipeline(namespace="a" * 63), True),
-        (pipeline(namespace="a" * 64), False),
-        (at("pipelines", "a" * 63, is_=PROD["pipelines"]["shop-check"]), True),
-        (at("pipelines", "a" * 64, is_=PROD["pipelines"]["shop-check"]), False),
-    ],
-)
-def test_the_last_byte_that_fits(edit: Edit, fits: bool) -> None:
-    if fits:
-        load(settings_with(edit))
-    else:
-        assert any("not a usable name" in message for message in messages(edit))
-
-
-def test_the_longest_names_still_fit_where_they_are_put_together() -> None:
-    key, lease_name = "k" * 39, "l" * 38
-    settings = load(settings_with(second_database(key), at("leases", lease_name, is_=PROD["leases"]["shop-reader"])))
-    assert key in settings.databases
-    assert len(f"runlease_{key}_vault_migrator") == 63
-    assert len(f"run_{lease_name}_{'x' * 20}") == 63
-
-
 @pytest.mark.parametrize("data", [None, [], ["shop"], "shop", 5, True, object()])
 def test_access_that_is_no_mapping_is_refused(data: object) -> None:
     with pytest.raises(ConfigError, match=r"^access: not a mapping \(got .*Fix: "):
@@ -396,44 +240,3 @@ def test_ten_mistakes_in_one_file_are_ten_messages_at_once() -> None:
 
 def test_a_slip_in_a_database_does_not_make_its_leases_unknown() -> None:
     assert [message.split(": ")[0] for message in messages(shop(port="x"))] == [f"{SHOP}.port"]
-
-
-GARBAGE: list[Any] = [
-    None, True, False, 0, -1, 5, 2**70, 1.5, float("nan"), float("inf"), "", "*", "x" * 300, "\0", "\ud800", "🐘", b"x",
-    [], [[]], [None], ["app", 5], {}, {"a": {}}, {5: 5}, {None: None}, {"": ""}, {("a", "b"): 1}, object(), "15m",
-]  # fmt: skip
-
-
-def _mutated(value: Any, chance: random.Random) -> Any:
-    """The same settings with one random place made into something else, renamed, removed or doubled."""
-    if not isinstance(value, dict | list) or not value or chance.random() < 0.15:
-        return chance.choice(GARBAGE)
-    copy: Any = dict(value) if isinstance(value, dict) else dict(enumerate(value))
-    key = chance.choice(list(copy))
-    match chance.randrange(6):
-        case 0:
-            del copy[key]
-        case 1:
-            copy[chance.choice([5, None, "", "*", "a.b", "A", True, ("a",), "x" * 99])] = copy.pop(key)
-        case 2:
-            copy[f"{key}-2"] = copy[key]
-        case _:
-            copy[key] = _mutated(copy[key], chance)
-    return copy if isinstance(value, dict) else list(copy.values())
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_garbage_gives_messages_and_never_a_traceback(seed: int) -> None:
-    chance = random.Random(seed)  # noqa: S311 - a seed, no secret
-    refused, unplaced = 0, list[str]()
-    for _ in range(150):
-        data: Any = deepcopy(PROD)
-        for _ in range(chance.randint(1, 4)):
-            data = _mutated(data, chance)
-        try:
-            assert isinstance(load(data), Settings)
-        except ConfigError as error:
-            refused += 1
-            unplaced += [message for message in error.messages or [""] if not message.startswith("access")]
-    assert not unplaced
-    assert refused > 75

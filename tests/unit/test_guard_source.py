@@ -1,0 +1,39 @@
+"""What the guard's source may hold: it runs inside a Task, on any Python, and is to be read in one sitting."""
+
+from __future__ import annotations
+
+import ast
+import io
+import sys
+import tokenize
+
+from tests.unit.guard_inputs import GUARD
+
+
+def test_the_source_holds_nothing_that_tekton_substitutes() -> None:
+    assert "$(" not in GUARD.read_text()
+
+
+def test_the_source_imports_the_standard_library_alone() -> None:
+    nodes = list(ast.walk(ast.parse(GUARD.read_text())))
+    imported = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    imported |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in imported} <= set(sys.stdlib_module_names)
+
+
+def test_the_source_runs_on_python_3_9() -> None:
+    ast.parse(GUARD.read_text(), feature_version=(3, 9))
+
+
+def test_the_source_is_at_most_300_lines_of_code() -> None:
+    source = GUARD.read_text()
+    documented = [
+        node.body[0]
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node)
+    ]
+    prose = {line for text in documented for line in range(text.lineno, (text.end_lineno or 0) + 1)}
+    empty = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+    tokens = [token for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type not in empty]
+    code = {line for token in tokens for line in range(token.start[0], token.end[0] + 1)} - prose
+    assert len(code) <= 300
