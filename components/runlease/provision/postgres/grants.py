@@ -101,16 +101,7 @@ class GrantChain:
 
         When all of `ours` goes it stays, because PUBLIC does not get its own back by a destroy.
         """
-        kept = pulumi.ResourceOptions.merge(self.options(), pulumi.ResourceOptions(deleted_with=ours))
-        grant = postgresql.Grant(
-            f"{self._name}-{suffix}",
-            database=self._dbname,
-            role=role,
-            object_type="database",
-            privileges=["CONNECT"],
-            opts=kept,
-        )
-        self.add(grant)
+        self._grant(suffix, role, ["CONNECT"], "database", deleted_with=ours)
 
     def future(
         self,
@@ -145,7 +136,9 @@ class GrantChain:
         objects: list[str] | None = None,
         dbname: str | None = None,
         provider: pulumi.ProviderResource | None = None,
+        deleted_with: pulumi.Resource | None = None,
     ) -> None:
+        opts = pulumi.ResourceOptions.merge(self.options(provider), pulumi.ResourceOptions(deleted_with=deleted_with))
         self.add(
             postgresql.Grant(
                 f"{self._name}-{suffix}",
@@ -155,6 +148,6 @@ class GrantChain:
                 schema=schema,
                 objects=objects,
                 privileges=privileges,
-                opts=self.options(provider),
+                opts=opts,
             )
         )
