@@ -83,6 +83,7 @@ def _vault_login(site: Site, broker: Broker, schema: pulumi.Output[str], chain: 
         login=True,
         inherit=False,
         password=password,
+        # After a rotation Vault opens a session for each request that waits: room for 32 clients at once, and a bound.
         connection_limit=40,
         statement_timeout=30_000,
         idle_in_transaction_session_timeout=60_000,
