@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Carries the guard and the step scripts into the Tasks, so that a Task works with `kubectl apply` alone.
+"""Carries what the Tasks share, the guard and the step scripts into each Task, so that `kubectl apply` is enough.
 
     python tekton/embed.py          writes the Tasks that are out of date
     python tekton/embed.py --check  changes nothing, and exits 1 when one is
 
-A Task says what it carries: a `script: |` of its YAML whose second line is
-`# embedded from <path below tekton/> by tekton/embed.py` is replaced by that file. Edit the file, never the copy.
+A Task says what it carries, by paths below tekton/. Edit the file, never the copy:
+
+* The lines between `# embedded from <path>.yaml by tekton/embed.py` and `# end of <path>.yaml` are that file.
+* A `script: |` whose second line is `# embedded from <path> by tekton/embed.py` is that file.
+* In a script's file, the line `# include <path>` stands for that file without its first line (`#!…`).
 """
 
 from __future__ import annotations
@@ -16,30 +19,40 @@ import textwrap
 from pathlib import Path
 
 TEKTON = Path(__file__).resolve().parent
-BLOCK = re.compile(
+FRAGMENT = re.compile(
+    r"^(?P<indent> *)(?P<mark># embedded from (?P<path>\S+\.yaml) by tekton/embed\.py)\n"
+    r"(?:.*\n)*?"
+    r"(?P=indent)(?P<end># end of (?P=path))\n",
+    re.MULTILINE,
+)
+SCRIPT = re.compile(
     r"^(?P<indent> +)script: \|\n"
     r"(?P=indent)  #!.*\n"
     r"(?P=indent)  (?P<mark># embedded from (?P<path>\S+) by tekton/embed\.py)\n"
     r"(?:(?P=indent)  .*\n|\n(?=\n|(?P=indent)  ))*",
     re.MULTILINE,
 )
-
-
-def script(indent: str, mark: str, source: str) -> str:
-    """Return the YAML of one script: the source with the mark after its first line (`#!…`)."""
-    first, _, rest = source.partition("\n")
-    return f"{indent}script: |\n" + textwrap.indent(f"{first}\n{mark}\n{rest}", indent + "  ")
+INCLUDE = re.compile(r"^# include (?P<path>\S+)\n", re.MULTILINE)
 
 
 def embedded(task: str, sources: Path) -> str:
-    """Return a Task's YAML with every marked script as its file below `sources` is now.
+    """Return a Task's YAML with every marked part as its file below `sources` is now.
 
     Raises FileNotFoundError when a mark names no file.
     """
-    return BLOCK.sub(
-        lambda found: script(found["indent"], found["mark"], (sources / found["path"]).read_text(encoding="utf-8")),
-        task,
-    )
+
+    def read(found: re.Match[str]) -> str:
+        return (sources / found["path"]).read_text(encoding="utf-8")
+
+    def fragment(found: re.Match[str]) -> str:
+        return textwrap.indent(f"{found['mark']}\n{read(found)}{found['end']}\n", found["indent"])
+
+    def script(found: re.Match[str]) -> str:
+        first, _, rest = INCLUDE.sub(lambda line: read(line).partition("\n")[2], read(found)).partition("\n")
+        text = f"{first}\n{found['mark']}\n{rest}"
+        return f"{found['indent']}script: |\n{textwrap.indent(text, found['indent'] + '  ')}"
+
+    return SCRIPT.sub(script, FRAGMENT.sub(fragment, task))
 
 
 def main(arguments: list[str]) -> int:
@@ -53,7 +66,7 @@ def main(arguments: list[str]) -> int:
         if arguments == ["--check"]:
             outdated = 1
             print(
-                f"{path.relative_to(TEKTON.parent)}: a script is out of date (got another text than its file, "
+                f"{path.relative_to(TEKTON.parent)}: it is out of date (got another text than its files, "
                 "expected the same). Fix: python tekton/embed.py",
                 file=sys.stderr,
             )

@@ -2,33 +2,10 @@
 # Applies ordered SQL files, each once, or runs a migration command of the user's own, as the lease's owner role.
 # Usage: migrate.sh SHARED_DIRECTORY RESULT_FILE SQL_DIRECTORY [COMMAND ARGUMENT...]
 set -eu
-export LC_ALL=C PGCLIENTENCODING=UTF8
-dir=$1 result=$2 directory=$3
+export LC_ALL=C
+step=migrate dir=$1 result=$2 directory=$3
 shift 3
-export PGSERVICEFILE="$dir/pg_service.conf" PGPASSFILE="$dir/pgpass" PGSERVICE=runlease
-
-stop() {
-  echo "migrate: $1" >&2
-  exit 1
-}
-
-[ ! -s "$dir/failed" ] || stop "$(cat "$dir/failed")"
-[ -e "$dir/ready" ] || stop "no lease (expected $dir/ready). Fix: let the step check run first"
-
-# The dead-man line: the kernel closes it however this step dies. Opening blocks when the guard is gone.
-(sleep 10 >/dev/null 2>&1 && echo "migrate: nobody listens on $dir/line (the guard is gone)" >&2 && kill "$$") &
-watchdog=$!
-exec 9>"$dir/line"
-kill "$watchdog" 2>/dev/null || :
-say_farewell() {
-  status=$?
-  trap '' PIPE
-  if [ "$status" -eq 0 ]; then word=handover; else word=failed; fi
-  { echo "$word" >&9; } 2>/dev/null || :
-}
-trap say_farewell EXIT
-trap 'exit 143' HUP INT TERM
-echo migrate >&9
+# include steps/lease.sh
 
 cd "$directory" || stop "no directory $directory. Fix: set the parameter directory"
 if [ "$#" -gt 0 ]; then

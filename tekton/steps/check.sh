@@ -2,43 +2,17 @@
 # Waits for the lease and proves it before any other step works: TLS, the login, the role of the session.
 # Usage: check.sh SHARED_DIRECTORY
 set -eu
-dir=$1
-export PGSERVICEFILE="$dir/pg_service.conf" PGPASSFILE="$dir/pgpass" PGCLIENTENCODING=UTF8
+step=check dir=$1
+# include steps/lease.sh
 
-stop() {
-  echo "check: $1" >&2
-  exit 1
-}
-
-# The guard answers within 20 s of its start; a step does not begin before the guard's image is there.
-tries=0
-until [ -e "$dir/ready" ]; do
-  [ ! -s "$dir/failed" ] || stop "$(cat "$dir/failed")"
-  tries=$((tries + 1))
-  [ "$tries" -le 300 ] || stop "no lease (got no answer of the guard in 60 s, expected $dir/ready). Fix: see the guard's log"
-  sleep 0.2
-done
-
-# The dead-man line: the kernel closes it however this step dies. Opening blocks when the guard is gone.
-(sleep 10 >/dev/null 2>&1 && echo "check: nobody listens on $dir/line (the guard is gone)" >&2 && kill "$$") &
-watchdog=$!
-exec 9>"$dir/line"
-kill "$watchdog" 2>/dev/null || :
-say_farewell() {
-  status=$?
-  trap '' PIPE
-  if [ "$status" -eq 0 ]; then word=handover; else word=failed; fi
-  { echo "$word" >&9; } 2>/dev/null || :
-}
-trap say_farewell EXIT
-trap 'exit 143' HUP INT TERM
-echo check >&9
-
-# As its owner role a session may not see its own row of pg_stat_ssl: it looks as the login.
+# As its owner role a session may not see its own row of pg_stat_ssl: it looks as the login. The name of the PipelineRun
+# becomes a setting of the login, gone with it, by which the Task lease-audit finds what a run has left.
 verdict=$(
   psql -X -q -A -t -v ON_ERROR_STOP=1 -v lease="$(cat "$dir/lease.json")" "service=runlease" 9>&- <<'SQL'
 SELECT current_user AS role \gset
 SET ROLE NONE;
+SELECT format('ALTER ROLE %I SET application_name = %L', session_user, l->>'run')
+  FROM (SELECT :'lease'::json AS l) AS file WHERE l->>'username' = session_user AND l->>'run' <> '' \gexec
 SELECT CASE
     WHEN tls.ssl IS NOT TRUE
       THEN 'no TLS (got a plain connection, expected TLS). Fix: a hostssl line in pg_hba.conf'
