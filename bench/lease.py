@@ -121,7 +121,7 @@ def by_guard(site: Site, folder: Path) -> float:
     """The Task's sidecar. On SIGTERM it gives the lease back by itself."""
     script = folder / "guard.py"
     script.write_text(read_task("postgres-migrate")["spec"]["sidecars"][0]["script"])
-    config, shared, state = (private_folder(folder / part) for part in ("config", "shared", "state"))
+    config, shared, state, pod = (private_folder(folder / part) for part in ("config", "shared", "state", "pod"))
     for name, text in site.config.items():
         (config / name).write_text(text)
     environment = {
@@ -130,7 +130,7 @@ def by_guard(site: Site, folder: Path) -> float:
         "RUNLEASE_TOKEN": str(site.token),
         "RUNLEASE_SHARED": str(shared),
         "RUNLEASE_STATE": str(state),
-        "RUNLEASE_CANCEL": str(folder / "cancel"),
+        "RUNLEASE_POD": str(pod),
     }
     # The interpreter that the virtual environment stands on: an image has none, and starts its own by the first line.
     command = [f"{sys.base_prefix}/bin/python3", str(script)]

@@ -43,6 +43,7 @@ class TaskPod:
         self._config = private_folder(folder / "config")
         for name, text in config.items():
             (self._config / name).write_text(text)
+        self._pod = private_folder(folder / "pod")
         self._token = write_private(folder / "token", token)
         self._guard: Server | None = None
 
@@ -61,7 +62,7 @@ class TaskPod:
             "RUNLEASE_TOKEN": str(self._token),
             "RUNLEASE_SHARED": str(self.shared),
             "RUNLEASE_STATE": str(self._state),
-            "RUNLEASE_CANCEL": str(self._folder / "cancel"),
+            "RUNLEASE_POD": str(self._pod),
         }
         name = f"guard-{self._folder.name}"
         self._guard = self._processes.start(

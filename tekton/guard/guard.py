@@ -26,8 +26,7 @@ from pathlib import Path
 from typing import Any, Mapping, NamedTuple, Optional
 
 TICK = 0.2  # seconds between two looks at files, line and clock
-PATIENCE = 20.0  # seconds for a Vault that is sealed or away, before the steps are told
-GRACE = 25.0  # seconds for giving back; Kubernetes kills 30 s after SIGTERM
+PATIENCE, GRACE = 20.0, 25.0  # seconds for a Vault that is away; for giving back: Kubernetes kills 30 s after SIGTERM
 HANG_UP, HANDOVER = 2.0, 60.0  # seconds that the line may be free: without a word; for a successor
 RENEW_AT, WARN_AT, END_AT = 2 / 3, 0.8, 0.98  # of the ttl; of max_ttl; of max_ttl, before Vault's own end
 SECRETS: set[str] = set()  # what `one_line` takes out of every message
@@ -103,8 +102,7 @@ class Line(NamedTuple):
         """Return the line after one look at it."""
         taken_up = held and self.free_since is not None
         word = words[-1] if words else "" if taken_up else self.word
-        if "failed" in (self.word, *words):
-            word = "failed"  # a step that comes after it takes nothing back
+        word = "failed" if "failed" in (self.word, *words) else word  # a step that comes after it takes nothing back
         return Line(word, None if held else self.free_since or now)
 
     def who_asks(self, stopped: bool, release: bool, cancel: bool, now: float) -> str:
@@ -215,20 +213,27 @@ class Guard:
         self.jwt = Path(env.get("RUNLEASE_TOKEN", "/runlease/token/token"))  # projected service-account token
         self.shared = Path(env.get("RUNLEASE_SHARED", "/runlease/lease"))  # with the steps, in memory
         self.state = Path(env.get("RUNLEASE_STATE", "/runlease/state"))  # of the guard alone, in memory
-        self.cancel = Path(env.get("RUNLEASE_CANCEL", "/runlease/pod/cancel"))  # annotation tekton.dev/cancel
+        self.pod = Path(env.get("RUNLEASE_POD", "/runlease/pod"))  # `cancel`, an annotation, and `run`, a label
         self.stopped_at, self.fifo = 0.0, -1
 
     def read(self, name: str) -> dict[str, Any]:
         """Read one JSON file of the configuration."""
         return dict(json.loads((self.config / name).read_text(encoding="utf-8")))
 
+    def of_pod(self, name: str) -> str:
+        """Read what the pod says of itself: `cancel` (annotation tekton.dev/cancel), `run` (tekton.dev/pipelineRun).
+
+        Whoever makes the TaskRun may write both: they are for people, and for ending early; nothing trusts them.
+        """
+        return one_line((self.pod / name).read_text(errors="replace")) if (self.pod / name).exists() else ""
+
     def ask(self, method: str, path: str, body: Any, token: str, fix: str, until: float) -> dict[str, Any]:
         """Ask Vault until it answers, refuses for good, or it is `until`; pauses carry jitter."""
         vault, pause = self.read("vault.json"), 0.2
         while True:
             try:
-                timeout = max(1.0, min(10.0, until - time.time()))
-                return judge(path, *request(vault, method, path, body, token, timeout), fix)
+                left = max(1.0, min(10.0, until - time.time()))
+                return judge(path, *request(vault, method, path, body, token, left), fix)
             except GuardError as error:
                 if not error.passing or time.time() + pause >= until:
                     raise
@@ -278,8 +283,8 @@ class Guard:
         config = self.read(f"lease.{lease.name}.json")
         database = self.read(f"database.{need(config, 'database', 'lease')}.json")
         facts = {"lease": lease.name, "lease_id": lease.lease_id, "username": lease.login, "pod": lease.pod,
-                 "role": config.get("role") or "", "ttl": round(lease.expires - lease.issued),
-                 "max_ttl": lease.max_ttl, "expires": utc(lease.expires)}
+                 "run": self.of_pod("run"), "role": config.get("role") or "", "max_ttl": lease.max_ttl,
+                 "ttl": round(lease.expires - lease.issued), "expires": utc(lease.expires)}
         write(self.shared / "ca.pem", database.get("ca") or "")
         write(self.shared / "pgpass", lease.passfile(database))
         write(self.shared / "pg_service.conf", lease.service_file(database, config, self.shared))
@@ -309,10 +314,10 @@ class Guard:
     def renew(self, lease: Lease) -> Lease:
         """Renew token and lease; what fails is logged, and tried again after a tenth of the time that is left."""
         now, fix = time.time(), "check the lease's policy and maximum in Vault"
+        path, body = "sys/leases/renew", {"lease_id": lease.lease_id}
         try:
             self.ask("PUT", "auth/token/renew-self", None, lease.token, fix, now + 5)
-            answer = self.ask("PUT", "sys/leases/renew", {"lease_id": lease.lease_id}, lease.token, fix, now + 5)
-            ttl = need(answer, "lease_duration", "sys/leases/renew")
+            ttl = need(self.ask("PUT", path, body, lease.token, fix, now + 5), "lease_duration", path)
         except GuardError as error:
             log(str(error))
             return self.keep(lease._replace(renew_at=now + max(1.0, (lease.expires - now) / 10)))
@@ -324,8 +329,8 @@ class Guard:
         line = Line(spoken.read_text(encoding="utf-8"), time.time()) if spoken.exists() else Line()
         while True:
             line, now = self.hear(line), time.time()
-            cancelled = self.cancel.exists() and self.cancel.stat().st_size > 0
-            asked_by = line.who_asks(self.stopped_at > 0, (self.shared / "release").exists(), cancelled, now)
+            stopped, released = self.stopped_at > 0, (self.shared / "release").exists()
+            asked_by = line.who_asks(stopped, released, self.of_pod("cancel") != "", now)
             action, reason = lease.next_action(asked_by, now)
             if action == "fail":
                 self.tell("failed", reason)

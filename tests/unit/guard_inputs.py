@@ -51,7 +51,7 @@ def jwt(claims: dict[str, Any]) -> str:
 
 def deploy(root: Path, **changes: Any) -> dict[str, str]:
     """Directories and settings of a guard below `root`; returns its environment."""
-    for name in ("config", "shared", "state"):
+    for name in ("config", "shared", "state", "pod"):
         (root / name).mkdir()
     for name, document in {"vault": VAULT, "lease.shop-migrator": CONFIG, "database.shop": DATABASE, **changes}.items():
         (root / "config" / f"{name}.json").write_text(json.dumps(document))
@@ -64,7 +64,7 @@ def deploy(root: Path, **changes: Any) -> dict[str, str]:
         "RUNLEASE_TOKEN": str(root / "token"),
         "RUNLEASE_SHARED": str(root / "shared"),
         "RUNLEASE_STATE": str(root / "state"),
-        "RUNLEASE_CANCEL": str(root / "cancel"),
+        "RUNLEASE_POD": str(root / "pod"),
     }
 
 

@@ -110,12 +110,30 @@ def test_what_the_steps_may_read_holds_the_password_in_the_passfile_alone(guard:
         "lease": "shop-migrator",
         "lease_id": "db/creds/shop-migrator/x",
         "pod": "shop-pod",
+        "run": "",
         "username": "run_shop-migrator_x",
         "role": "shop_owner",
         "ttl": 900,
         "max_ttl": 1800,
         "expires": "1970-01-01T00:31:40Z",
     }
+
+
+def test_the_steps_learn_the_pipeline_run_that_the_pods_label_names(guard: ModuleType, tmp_path: Path) -> None:
+    watchman = guard.Guard(deploy(tmp_path))
+    (tmp_path / "pod" / "run").write_text("shop-release-7\n")
+    watchman.publish(lease(guard))
+    os.close(watchman.fifo)
+    assert json.loads((tmp_path / "shared" / "lease.json").read_text())["run"] == "shop-release-7"
+
+
+def test_a_cancel_annotation_counts_as_soon_as_it_says_something(guard: ModuleType, tmp_path: Path) -> None:
+    watchman = guard.Guard(deploy(tmp_path))
+    assert watchman.of_pod("cancel") == ""
+    (tmp_path / "pod" / "cancel").write_text("")
+    assert watchman.of_pod("cancel") == ""
+    (tmp_path / "pod" / "cancel").write_text("CANCEL")
+    assert watchman.of_pod("cancel") == "CANCEL"
 
 
 def test_no_message_holds_a_secret_and_each_is_one_line(
