@@ -177,3 +177,13 @@ def test_reading_does_not_change_what_was_given() -> None:
 def test_settings_that_were_written_out_are_read_again() -> None:
     settings = loaded()
     assert load(settings.model_dump(mode="json", exclude_none=True)) == settings
+
+
+def test_every_noun_says_which_setting_makes_it() -> None:
+    access = to_access(loaded())
+    nouns: list[Any] = [*access.databases, *access.roles, *access.leases, *access.bindings]
+    nouns += [grant for role in access.roles for grant in role.grants] + [b.identity for b in access.bindings]
+    sources = {noun.source for noun in nouns}
+    assert {"access.databases.shop", "access.databases.shop.profiles.reader"} <= sources
+    assert {"access.leases.shop-migrator", "access.pipelines.shop-release.tasks.migrate"} <= sources
+    assert "" not in sources

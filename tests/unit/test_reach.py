@@ -55,3 +55,14 @@ def test_an_identity_that_differs_in_one_part_reaches_nothing(link: str) -> None
 
 def test_nothing_is_reached_where_nothing_is_declared() -> None:
     assert reach_of(Access("shop-prod"), MIGRATE) == ()
+
+
+def test_a_chain_that_ends_in_something_unknown_is_none() -> None:
+    assert reach_of(dataclasses.replace(ACCESS, leases=()), MIGRATE) == ()
+    assert reach_of(dataclasses.replace(ACCESS, roles=()), MIGRATE) == ()
+
+
+def test_roles_of_one_name_in_two_databases_are_two() -> None:
+    elsewhere = dataclasses.replace(MIGRATOR, database="billing", runs_as="billing_owner")
+    access = dataclasses.replace(ACCESS, roles=(*ACCESS.roles, elsewhere))
+    assert reach_of(access, MIGRATE) == reach_of(ACCESS, MIGRATE)

@@ -4,14 +4,9 @@ Everything else is an edge: configuration, catalogs and previews become an `Acce
 reports are made from one.
 """
 
-from runlease.access.lifetimes import Duration, LifetimeError, incoherent_lifetimes
-from runlease.access.model import (
-    Access,
-    Binding,
-    Database,
+from runlease.access.grants import (
+    PUBLIC,
     Grant,
-    Identity,
-    Lease,
     ObjectKind,
     OnAll,
     OnDatabase,
@@ -19,19 +14,35 @@ from runlease.access.model import (
     OnNamed,
     OnSchema,
     Privilege,
+    Target,
+    every_privilege,
+)
+from runlease.access.lifetimes import Duration, LifetimeError, incoherent_lifetimes
+from runlease.access.model import (
+    Access,
+    Attribute,
+    Binding,
+    Database,
+    Identity,
+    Lease,
     ProfileName,
     Public,
     Role,
     Server,
-    Target,
 )
 from runlease.access.profiles import PROFILES, Profile, grants_of
 from runlease.access.reach import Reached, reach
+from runlease.access.wiring import EVERY, Account, Connection, PathRule, Permission, Policy, TaskText, Trust, Unread
 
 __all__ = [
+    "EVERY",
     "PROFILES",
+    "PUBLIC",
     "Access",
+    "Account",
+    "Attribute",
     "Binding",
+    "Connection",
     "Database",
     "Duration",
     "Grant",
@@ -44,6 +55,9 @@ __all__ = [
     "OnFuture",
     "OnNamed",
     "OnSchema",
+    "PathRule",
+    "Permission",
+    "Policy",
     "Privilege",
     "Profile",
     "ProfileName",
@@ -52,6 +66,10 @@ __all__ = [
     "Role",
     "Server",
     "Target",
+    "TaskText",
+    "Trust",
+    "Unread",
+    "every_privilege",
     "grants_of",
     "incoherent_lifetimes",
     "reach",

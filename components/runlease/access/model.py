@@ -1,35 +1,21 @@
 """The nouns as frozen values. `str()` of each is the domain's own spelling, used in logs, tests and reports."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from runlease.access.grants import Grant
 from runlease.access.lifetimes import Duration
+from runlease.access.wiring import Account, Connection, Permission, Policy, TaskText, Trust, Unread
 
 
-class Privilege(StrEnum):
-    """A word PostgreSQL knows (https://www.postgresql.org/docs/current/ddl-priv.html).
+class Attribute(StrEnum):
+    """What a role may do whatever it was granted; it holds on the whole server and is never inherited."""
 
-    TRIGGER, REFERENCES, TRUNCATE and MAINTAIN are absent on purpose: no profile may grant them. TRIGGER lets its
-    holder run code as whoever writes next.
-    """
-
-    SELECT = "SELECT"
-    INSERT = "INSERT"
-    UPDATE = "UPDATE"
-    DELETE = "DELETE"
-    USAGE = "USAGE"
-    CREATE = "CREATE"
-    CONNECT = "CONNECT"
-    TEMPORARY = "TEMPORARY"
-    EXECUTE = "EXECUTE"
-
-
-class ObjectKind(StrEnum):
-    """The kinds of object that live in a schema and can be granted on together."""
-
-    TABLE = "TABLE"
-    SEQUENCE = "SEQUENCE"
-    FUNCTION = "FUNCTION"
+    SUPERUSER = "SUPERUSER"
+    CREATEROLE = "CREATEROLE"
+    CREATEDB = "CREATEDB"
+    BYPASSRLS = "BYPASSRLS"
+    REPLICATION = "REPLICATION"
 
 
 class ProfileName(StrEnum):
@@ -56,82 +42,6 @@ class Public(StrEnum):
     REVOKE = "revoke"
 
 
-@dataclass(frozen=True, order=True)
-class OnDatabase:
-    """A database as a whole."""
-
-    dbname: str
-
-    def __str__(self) -> str:
-        return f"DATABASE {self.dbname}"
-
-
-@dataclass(frozen=True, order=True)
-class OnSchema:
-    """A schema as a container."""
-
-    schema: str
-
-    def __str__(self) -> str:
-        return f"SCHEMA {self.schema}"
-
-
-@dataclass(frozen=True, order=True)
-class OnAll:
-    """Every object of one kind that a schema holds now."""
-
-    kind: ObjectKind
-    schema: str
-
-    def __str__(self) -> str:
-        return f"ALL {self.kind}S IN SCHEMA {self.schema}"
-
-
-@dataclass(frozen=True, order=True)
-class OnNamed:
-    """Objects of one kind, by name; at least one, so that an empty list can never mean all of them."""
-
-    kind: ObjectKind
-    schema: str
-    names: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if not self.names:
-            raise ValueError(
-                f"grant on {self.kind} in schema {self.schema}: names no object. Fix: name one, or grant on all"
-            )
-
-    def __str__(self) -> str:
-        return f"{self.kind} {', '.join(f'{self.schema}.{name}' for name in self.names)}"
-
-
-@dataclass(frozen=True, order=True)
-class OnFuture:
-    """Every object of one kind that `owner` will make in a schema (default privileges)."""
-
-    kind: ObjectKind
-    schema: str
-    owner: str
-
-    def __str__(self) -> str:
-        return f"FUTURE {self.kind}S OF {self.owner} IN SCHEMA {self.schema}"
-
-
-Target = OnDatabase | OnSchema | OnAll | OnNamed | OnFuture
-
-
-@dataclass(frozen=True)
-class Grant:
-    """Privileges on one target, to one role: `SELECT ON ALL TABLES IN SCHEMA app TO shop_reader`."""
-
-    privileges: tuple[Privilege, ...]
-    target: Target
-    role: str
-
-    def __str__(self) -> str:
-        return f"{', '.join(self.privileges)} ON {self.target} TO {self.role}"
-
-
 @dataclass(frozen=True)
 class Database:
     """A database that leases are for, as pods and Vault see it."""
@@ -142,6 +52,7 @@ class Database:
     schemas: tuple[str, ...]
     server: Server
     public: Public
+    source: str = field(default="", compare=False, kw_only=True)
 
     def __str__(self) -> str:
         return f"{self.key}: {self.dbname}, owned by {self.owner}"
@@ -149,15 +60,30 @@ class Database:
 
 @dataclass(frozen=True)
 class Role:
-    """A NOLOGIN group role that holds grants; logins get rights by membership only."""
+    """A role as one database sees it: what it holds there, and who holds it. Its key is `(database, name)`.
+
+    Ours are NOLOGIN group roles that hold grants, and logins get rights by membership only. Planned and live access
+    have every other role as well: a plain role with grants in two databases is two Roles, PUBLIC and predefined roles
+    (`pg_read_all_data`) are Roles, and members may be roles themselves, so reach is transitive.
+    """
 
     name: str
     database: str
-    profile: ProfileName
+    """Key of the Database; of the one that its provider connects to, for a role without grants."""
+    profile: ProfileName | None
+    """None for a role that is no profile's."""
     grants: tuple[Grant, ...]
     members: tuple[str, ...] = ()
+    """Names of the roles that hold it: a Role of the same database, or a login that nothing else is known of."""
     runs_as: str | None = None
     """The owner role that a session of this profile becomes, or None when it stays itself."""
+    login: bool = False
+    inherit: bool = True
+    """Whether it holds what its own roles hold without SET ROLE."""
+    attributes: frozenset[Attribute] = frozenset()
+    admins: tuple[str, ...] = ()
+    """Names of the roles that may give it to others and to themselves (WITH ADMIN), whether members or not."""
+    source: str = field(default="", compare=False, kw_only=True)
 
     def __str__(self) -> str:
         return self.name
@@ -168,11 +94,29 @@ class Lease:
     """What Vault issues: a short-lived login in one role. `shop-migrator: shop_migrator for 15m, at most 30m`."""
 
     name: str
+    """Unique in an Access: a reader that meets a second lease of a name in another mount calls it Unread."""
     database: str
-    profile: ProfileName
+    """Key of the Database."""
+    profile: ProfileName | None
+    """None for a lease that is no profile's."""
     role: str
+    """Name of the Role that its logins are members of; empty where its statements give them none."""
     ttl: Duration
     max_ttl: Duration
+    mount: str = ""
+    """Path of Vault's database mount; empty in declared access, like all that follows."""
+    connection: str = ""
+    """Name of the Connection in the same mount."""
+    creation: tuple[str, ...] = ()
+    """Statements that make a login, as Vault has them."""
+    revocation: tuple[str, ...] = ()
+    """Statements that end one. None means Vault's default, which fails for a login that owns something."""
+    source: str = field(default="", compare=False, kw_only=True)
+
+    @property
+    def creds_path(self) -> str:
+        """Where it is read in Vault."""
+        return f"{self.mount}/creds/{self.name}"
 
     def __str__(self) -> str:
         return f"{self.name}: {self.role} for {self.ttl}, at most {self.max_ttl}"
@@ -186,6 +130,7 @@ class Identity:
     service_account: str
     issuer: str
     audience: str
+    source: str = field(default="", compare=False, kw_only=True)
 
     @property
     def subject(self) -> str:
@@ -203,7 +148,9 @@ class Binding:
     identity: Identity
     lease: str
     pipeline: str
+    """Empty, like `task`, where the account alone is known."""
     task: str
+    source: str = field(default="", compare=False, kw_only=True)
 
     def __str__(self) -> str:
         return f"{self.identity} may obtain {self.lease}"
@@ -211,13 +158,23 @@ class Binding:
 
 @dataclass(frozen=True)
 class Access:
-    """Who can do what, for how long: the report itself. Every way of reading access ends in one of these."""
+    """Who can do what, for how long: the report itself. Every way of reading access ends in one of these.
+
+    Declared access ends with the bindings; the rest is what only planned and live access know.
+    """
 
     installation: str
     databases: tuple[Database, ...] = ()
     roles: tuple[Role, ...] = ()
     leases: tuple[Lease, ...] = ()
     bindings: tuple[Binding, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    trusts: tuple[Trust, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    permissions: tuple[Permission, ...] = ()
+    tasks: tuple[TaskText, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"installation {self.installation}"]

@@ -2,17 +2,8 @@
 
 from dataclasses import dataclass
 
-from runlease.access.model import (
-    Grant,
-    ObjectKind,
-    OnAll,
-    OnDatabase,
-    OnFuture,
-    OnNamed,
-    OnSchema,
-    Privilege,
-    ProfileName,
-)
+from runlease.access.grants import Grant, ObjectKind, OnAll, OnDatabase, OnFuture, OnNamed, OnSchema, Privilege
+from runlease.access.model import ProfileName
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from runlease.access.model import Access, Binding, Grant, Identity, Lease, Role
+from runlease.access.grants import Grant
+from runlease.access.model import Access, Binding, Identity, Lease, Role
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,16 @@ class Reached:
 
 
 def reach(access: Access, identity: Identity) -> tuple[Reached, ...]:
-    """Every chain from an identity to a role, in the order of declaration; empty when it reaches nothing."""
+    """Every chain from an identity to a role, in the order of declaration; empty when it reaches nothing.
+
+    A chain that ends in a lease or a role that is not known is none: planned and live access say what they left unread.
+    """
     leases = {lease.name: lease for lease in access.leases}
-    roles = {role.name: role for role in access.roles}
+    roles = {(role.database, role.name): role for role in access.roles}
     return tuple(
-        Reached(binding, leases[binding.lease], roles[leases[binding.lease].role])
+        Reached(binding, lease, role)
         for binding in access.bindings
         if binding.identity == identity
+        if (lease := leases.get(binding.lease)) is not None
+        if (role := roles.get((lease.database, lease.role))) is not None
     )

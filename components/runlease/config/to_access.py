@@ -1,5 +1,7 @@
 """Settings → Access: declared access in the shape that planned and live access have too."""
 
+from dataclasses import replace
+
 from runlease.access import (
     PROFILES,
     Access,
@@ -24,7 +26,8 @@ def role_name(database: str, profile: str) -> str:
 def identity_of(settings: Settings, pipeline: str, task: str) -> Identity:
     """The identity of one task of a pipeline: a service account of its own, `<pipeline>-<task>`."""
     namespace = settings.pipelines[pipeline].namespace
-    return Identity(namespace, f"{pipeline}-{task}", settings.cluster.issuer, settings.audience)
+    source = f"access.pipelines.{pipeline}.tasks.{task}"
+    return Identity(namespace, f"{pipeline}-{task}", settings.cluster.issuer, settings.audience, source=source)
 
 
 def to_access(settings: Settings) -> Access:
@@ -45,15 +48,21 @@ def to_access(settings: Settings) -> Access:
                 role_name(lease.database, lease.profile),
                 lease.ttl,
                 lease.max_ttl,
+                source=f"access.leases.{name}",
             )
             for name, lease in settings.leases.items()
         ),
         bindings=tuple(
-            Binding(identity_of(settings, name, task), lease, name, task)
+            _binding(settings, name, task, lease)
             for name, pipeline in settings.pipelines.items()
             for task, lease in pipeline.tasks.items()
         ),
     )
+
+
+def _binding(settings: Settings, pipeline: str, task: str, lease: str) -> Binding:
+    identity = identity_of(settings, pipeline, task)
+    return Binding(identity, lease, pipeline, task, source=identity.source)
 
 
 def _database(key: str, database: DatabaseSettings) -> Database:
@@ -64,6 +73,7 @@ def _database(key: str, database: DatabaseSettings) -> Database:
         database.schemas,
         database.server,
         database.public or Public.REVOKE,
+        source=f"access.databases.{key}",
     )
 
 
@@ -81,5 +91,7 @@ def profile_grants(key: str, database: DatabaseSettings, profile: ProfileName) -
 
 def _role(key: str, database: DatabaseSettings, profile: ProfileName) -> Role:
     runs_as = database.owner if PROFILES[profile].runs_as_owner else None
-    grants = profile_grants(key, database, profile)
-    return Role(role_name(key, profile), key, profile, grants, database.profiles[profile].members, runs_as)
+    source = f"access.databases.{key}.profiles.{profile}"
+    grants = tuple(replace(grant, source=source) for grant in profile_grants(key, database, profile))
+    members = database.profiles[profile].members
+    return Role(role_name(key, profile), key, profile, grants, members, runs_as, source=source)
