@@ -32,9 +32,21 @@ from runlease.access.model import (
 )
 from runlease.access.profiles import PROFILES, Profile, grants_of
 from runlease.access.reach import Reached, reach
-from runlease.access.wiring import EVERY, Account, Connection, PathRule, Permission, Policy, TaskText, Trust, Unread
+from runlease.access.wiring import (
+    API_AUDIENCES,
+    EVERY,
+    Account,
+    Connection,
+    PathRule,
+    Permission,
+    Policy,
+    TaskText,
+    Trust,
+    Unread,
+)
 
 __all__ = [
+    "API_AUDIENCES",
     "EVERY",
     "PROFILES",
     "PUBLIC",

@@ -11,6 +11,14 @@ from runlease.access.lifetimes import Duration
 EVERY = "*"
 """Stands in the place of a name for all of them: Vault's and Kubernetes' own spelling."""
 
+API_AUDIENCES = (
+    "https://kubernetes.default.svc",
+    "https://kubernetes.default.svc.cluster.local",
+    "kubernetes",
+    "api",
+)
+"""What API servers are called as an audience, beside their issuer. A token for one of them is none for Vault."""
+
 
 @dataclass(frozen=True)
 class Connection:

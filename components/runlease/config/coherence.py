@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from runlease.access import PROFILES, Duration, Server, incoherent_lifetimes
+from runlease.access import API_AUDIENCES, PROFILES, Duration, Server, incoherent_lifetimes
 from runlease.access.lifetimes import TOKEN_EXPIRY, LeaseLifetime, RunLifetime
 from runlease.config.made import roles_made
 from runlease.config.names import DNS_SUBDOMAIN
@@ -13,13 +13,6 @@ from runlease.config.settings import (
     LeaseSettings,
     PipelineSettings,
     VaultSettings,
-)
-
-_API_SERVER = (
-    "https://kubernetes.default.svc",
-    "https://kubernetes.default.svc.cluster.local",
-    "kubernetes",
-    "api",
 )
 
 
@@ -133,7 +126,7 @@ def _audience(where: str, cluster: ClusterSettings | None, installation: str) ->
     if cluster is None:
         return
     audience = cluster.audience or f"runlease/{installation}"
-    if audience in (cluster.issuer, *cluster.api_audiences, *_API_SERVER):
+    if audience in (cluster.issuer, *cluster.api_audiences, *API_AUDIENCES):
         yield (
             f"{where}.audience: the API server's own audience (got {audience!r}, expected one that only Vault "
             "accepts). Fix: remove it; the default is private to the installation"

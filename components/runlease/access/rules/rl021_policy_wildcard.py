@@ -1,0 +1,36 @@
+"""RL021: a policy names what it opens."""
+
+from collections.abc import Iterator
+
+from runlease.access.model import Access
+from runlease.access.rules.policies import own_leases, wild
+from runlease.access.rules.rule import Bounds, Breach, Rule, Severity
+
+_REVOKE = "sys/leases/revoke/"
+
+
+def _check(access: Access, _bounds: Bounds) -> Iterator[Breach]:
+    for policy in access.policies:
+        let_through = {f"{_REVOKE}{lease}/*" for lease in own_leases(policy)}
+        for rule in policy.rules:
+            if wild(rule.path) and rule.path not in let_through and rule.capabilities != ("deny",):
+                what = f"opens more than it names (got {rule}, expected a path without * and +)"
+                yield Breach(f"path {rule.path} of policy {policy}", what, policy.source)
+
+
+RULE = Rule(
+    id="RL021",
+    severity=Severity.HIGH,
+    sentence="No path of a policy holds `*` or `+`.",
+    why=(
+        "`database/*` reads the connections and writes the roles, and so the SQL that Vault runs. `creds/a*` takes "
+        "every lease whose name begins with a, those that do not exist yet included. A `*` below "
+        "`sys/leases/revoke/<creds path>/` is let through where the same policy reads that creds path by name: it ends "
+        "nobody's leases but its own kind."
+    ),
+    fix="Write each path out.",
+    language="hcl",
+    before='path "shop-prod-db/creds/*" { capabilities = ["read"] }',
+    after='path "shop-prod-db/creds/shop-migrator" { capabilities = ["read"] }',
+    check=_check,
+)
