@@ -14,14 +14,27 @@ ACCESS = "runlease:access"
 def read_stack_file(path: Path) -> Settings:
     """The settings in a stack file such as `stacks/Pulumi.staging.yaml`. Raises ConfigError with all errors at once."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        said = " ".join(str(error).split())
-        raise ConfigError([f"{path}: cannot be read (got {said}). Fix: name a stack file in YAML"]) from error
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(str(path), error) from error
+    return read_stack_text(text, str(path))
+
+
+def read_stack_text(text: str, where: str) -> Settings:
+    """The settings in the text of a stack file; `where` names it in messages. Raises ConfigError."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise _unreadable(where, error) from error
     config = document.get("config") if isinstance(document, dict) else None
     if not isinstance(config, dict) or ACCESS not in config:
-        raise ConfigError([f"{path}: no settings (expected config: {ACCESS}:). Fix: see stacks/Pulumi.prod.yaml"])
+        raise ConfigError([f"{where}: no settings (expected config: {ACCESS}:). Fix: see stacks/Pulumi.prod.yaml"])
     return load(config[ACCESS])
+
+
+def _unreadable(where: str, error: Exception) -> ConfigError:
+    said = " ".join(str(error).split())
+    return ConfigError([f"{where}: cannot be read (got {said}). Fix: name a stack file in YAML"])
 
 
 def missing_files(settings: Settings, folder: Path) -> list[str]:
