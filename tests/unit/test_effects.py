@@ -56,12 +56,13 @@ def multiplied(access: Access) -> Held:
             role = roles.get((database, one))
             for grant in role.grants if role else ():
                 for privilege in grant.privileges:
-                    named = isinstance(grant.target, OnNamed)
-                    objects = [f"{grant.target.schema}.{n}" for n in grant.target.names] if named else []
+                    objects = [str(grant.target)]
+                    if isinstance(grant.target, OnNamed):
+                        objects = [f"{grant.target.schema}.{one}" for one in grant.target.names]
                     if isinstance(grant.target, OnAll):
-                        objects = [f"{grant.target.schema}.{n}" for n in ("orders", "items", "another")]
+                        objects = [f"{grant.target.schema}.{one}" for one in ("orders", "items", "another")]
                     options = ("", "*") if grant.grantable else ("",)
-                    found |= {(f"{privilege}{o}", x) for x in objects or [str(grant.target)] for o in options}
+                    found |= {(f"{privilege}{o}", x) for x in objects for o in options}
             if role and role.runs_as:
                 found.add(("OWNER", role.runs_as))
         return found
@@ -88,7 +89,8 @@ def multiplied(access: Access) -> Held:
 
 def told(before: Access, after: Access) -> tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]:
     """(holder, database, privilege) of everything that the effects say comes or lasts longer, and of what goes."""
-    more, less = set(), set()
+    more: set[tuple[str, str, str]] = set()
+    less: set[tuple[str, str, str]] = set()
     for one in effects(before, after):
         for holder in one.holders:
             for effect in one.effects:
