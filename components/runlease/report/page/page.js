@@ -1,7 +1,7 @@
 "use strict";
 // The matrix identity × object, and the chain of one identity. Everything shown is set as text, never as markup.
 const data = JSON.parse(document.getElementById("data").textContent);
-const PAGE = 100, COLUMNS = 60;
+const PAGE = 50, COLUMNS = 40;
 const byId = (id) => document.getElementById(id);
 let from = 0, shown = [];
 
@@ -12,8 +12,15 @@ function element(tag, text, attributes = {}) {
   return made;
 }
 
-// Letters of a holder on every object: {object: letters}, over all of its ways.
+// Letters of a holder on every object: {object: letters}, over all of its ways. Holders that share their ways share it.
+const known = new Map();
 function letters(ways, side) {
+  const key = `${side} ${ways}`;
+  if (!known.has(key)) known.set(key, lettersOf(ways, side));
+  return known.get(key);
+}
+
+function lettersOf(ways, side) {
   const found = new Map();
   for (const way of ways) {
     for (const [object, text] of data.ways[way][side]) {
