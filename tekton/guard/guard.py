@@ -4,33 +4,36 @@
 It logs in to Vault (or OpenBao), takes one database lease, writes what libpq needs into a memory volume, renews
 the lease while the steps work, and gives it back. Settings: the RUNLEASE_… variables of `Guard`.
 For the steps: ca.pem, pgpass, pg_service.conf, lease.json, the FIFO `line`, then `ready`; or `failed`, one line
-that says why; in the end `revoked`, the evidence. From the steps: `release`, and words on `line` (see `Line`).
-It stays until SIGTERM in every case, and exits 0, or 1 when a revocation is not proven.
+that says why; in the end `revoked`, the evidence. From the steps: `release`, and words on `line` (see ENDINGS).
+It stays until SIGTERM in every case, and exits 0, or 1 when something may be left.
 Python >= 3.9, standard library alone. Tekton substitutes a dollar sign with a parenthesis: write none here.
 """
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import os
 import random
 import re
-import select
 import signal
 import ssl
 import sys
 import time
 import urllib.parse
 from pathlib import Path
-from typing import Any, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Mapping, NamedTuple
 
-TICK = 0.2  # seconds between two looks at files, line and clock
-PATIENCE, GRACE = 20.0, 25.0  # seconds for a Vault that is away; for giving back: Kubernetes kills 30 s after SIGTERM
-HANG_UP, HANDOVER = 2.0, 60.0  # seconds that the line may be free: without a word; for a successor
-RENEW_AT, WARN_AT, END_AT = 2 / 3, 0.8, 0.98  # of the ttl; of max_ttl; of max_ttl, before Vault's own end
-SECRETS: set[str] = set()  # what `one_line` takes out of every message
-
+TICK, ANSWER = 0.2, 6.0  # seconds between two looks at files, line and clock; for Vault to go on with an answer
+PATIENCE, GRACE = 20.0, 22.0  # seconds to try for a lease; and to give it back: Kubernetes kills 30 s after SIGTERM
+RENEW_AT, WARN_AT, END_AT = 2 / 3, 0.8, 0.98  # of a ttl; of max_ttl; of both, so that the guard ends it, not Vault
+ENDINGS = {  # by the last word on the line: seconds that no step need hold it, and what their end means
+    "failed": (0.0, "line: a step failed"),
+    "handover": (60.0, "line: handed over, and no successor came"),
+    "": (2.0, "line: hung up without a word"),  # and for any other word
+}
+SECRETS: set[str] = set()  # what `log` takes out of every message
 
 class GuardError(Exception):
     """What stops the guard, in a line for people. `passing`: worth another try."""
@@ -39,170 +42,123 @@ class GuardError(Exception):
         super().__init__(f"{where}: {wrong} (got {got}, expected {expected}). Fix: {fix}")
         self.passing = passing
 
-
 # ---- decide: no file, no socket, no clock ----
 
-
 class Lease(NamedTuple):
-    """What Vault issued to this pod, as RUNLEASE_STATE keeps it. Times are seconds since 1970."""
+    """What Vault has issued so far and what the steps have said: all that a guard started again must know."""
 
-    name: str
-    lease_id: str
-    login: str
-    password: str
-    token: str
-    pod: str
-    max_ttl: float
-    issued: float
-    expires: float
-    renew_at: float
-    warned: bool = False
+    token: str = ""  # Vault's; kept before the lease is asked for, because all that is issued under it goes with it
+    lease_id: str = ""
+    login: str = ""
+    password: str = ""
+    pod: str = ""
+    max_ttl: float = 0.0  # seconds
+    issued: float = 0.0  # by `clock`, as all times here
+    renewed: float = 0.0
+    ttl: float = 0.0  # seconds after `renewed`
+    word: str = ""  # the last on the line; empty again when a step takes over
+    free_since: float = -1.0  # since when no step holds the line; 0 while one does, -1 before the first has
+    evidence: str = ""  # there as soon as the revocation is proven
+
+    def heard(self, words: list[str], held: bool, now: float) -> Lease:
+        """Return the lease after one look at the line; a successor does not take back that a step has failed."""
+        word = words[-1] if words else "" if held and self.free_since > 0 else self.word
+        return self._replace(word="failed" if "failed" in (self.word, *words) else word,
+                             free_since=0.0 if held else now if self.free_since == 0 else self.free_since)
 
     def next_action(self, asked_by: str, now: float) -> tuple[str, str]:
-        """Decide: `wait`, `warn`, `renew`, `give back` or `fail` (give back, and tell the steps); and the reason."""
-        used, end = now - self.issued, self.issued + self.max_ttl * END_AT
-        if asked_by:
-            return "give back", asked_by
-        outlived = GuardError(f"lease {self.name}", "the work outlives the lease", f"{used:.0f} s", f"less than "
-                              f"max_ttl {self.max_ttl:.0f} s, and renewals", "raise max_ttl or split the work")
-        if now >= min(end, self.expires):
-            return "fail", str(outlived)
-        if now >= self.renew_at and self.expires < end:
+        """Decide to `wait`, `warn`, `renew` or `give back`, and say why; raise when the work outlives the lease."""
+        seconds, meaning = ENDINGS.get(self.word, ENDINGS[""])
+        if asked_by or (now - self.free_since if self.free_since > 0 else 0.0) >= seconds:
+            return "give back", asked_by or meaning
+        used, end, expires = now - self.issued, self.issued + self.max_ttl * END_AT, self.renewed + self.ttl * END_AT
+        outlived = GuardError("lease", "the work outlives it", f"{used:.0f} s", f"less than max_ttl {self.max_ttl:.0f}"
+                              " s, and renewals", "raise max_ttl or split the work")
+        if not self.issued <= now < min(end, expires):
+            raise outlived
+        if now >= self.renewed + self.ttl * RENEW_AT and expires < end:
             return "renew", ""
-        return ("wait", "") if self.warned or used < self.max_ttl * WARN_AT else ("warn", str(outlived))
+        return ("warn", str(outlived)) if used >= self.max_ttl * WARN_AT else ("wait", "")
 
-    def passfile(self, database: dict[str, Any]) -> str:
-        """Return libpq's passfile, one line; colon and backslash are escaped in every field."""
-        fields = [need(database, key, "database") for key in ("host", "port", "dbname")]
-        return ":".join(re.sub(r"([:\\])", r"\\\1", str(v)) for v in [*fields, self.login, self.password]) + "\n"
+    def files(self, database: dict[str, Any], config: dict[str, Any], ca: Path) -> dict[str, str]:
+        """Return libpq's passfile, and its service `runlease`, whose settings win over PG… of the environment."""
+        place = {key: database[key] for key in ("host", "port", "dbname")}
+        fields = [re.sub(r"([:\\])", r"\\\1", str(value)) for value in (*place.values(), self.login, self.password)]
+        options = {key: re.sub(r"([\\ ])", r"\\\1", config.get(key) or "") for key in ("role", "search_path")}
+        service = {**place, "user": self.login, "application_name": self.pod, "sslmode": database["sslmode"],
+                   "sslrootcert": ca if database.get("ca") else "system", "channel_binding": "require",
+                   "options": " ".join(f"-c {key}={value}" for key, value in options.items() if value)}
+        if service["sslmode"] not in ("verify-full", "verify-ca", database.get("unsafe_sslmode") or "verify-full"):
+            raise GuardError("database", "weak sslmode", service["sslmode"], "verify-full", "set it, and the CA")
+        if re.search(r"[\x00-\x1f\x7f]", "".join(map(str, [*fields, *service.values()]))):
+            raise GuardError("database, lease", "a setting of two lines", "control characters", "none", "correct them")
+        lines = [f"{key}={value}\n" for key, value in service.items() if value]
+        return {"pgpass": ":".join(fields) + "\n", "pg_service.conf": "[runlease]\n" + "".join(lines)}
 
-    def service_file(self, database: dict[str, Any], config: dict[str, Any], shared: Path) -> str:
-        """Return libpq's service file: the service `runlease`, whose settings win over PG… of the environment."""
-        options = {key: need(config, key, "lease", "") for key in ("role", "search_path")}
-        settings = {key: need(database, key, "database") for key in ("host", "port", "dbname", "sslmode")}
-        if settings["sslmode"] not in ("verify-full", "verify-ca", database.get("unsafe_sslmode") or "verify-full"):
-            raise GuardError("database", "weak sslmode", settings["sslmode"], "verify-full", "set it, and the CA")
-        settings.update(user=self.login, application_name=self.pod or self.name,
-                        sslrootcert=shared / "ca.pem" if database.get("ca") else "system", channel_binding="require")
-        settings["options"] = " ".join(f"-c {k}=" + re.sub(r"([\\ ])", r"\\\1", v) for k, v in options.items() if v)
-        return "[runlease]\n" + "".join(f"{key}={value}\n" for key, value in settings.items() if value)
-
-
-class Line(NamedTuple):
-    """The dead-man line, a FIFO that the kernel hangs up however a step dies.
-
-    word: the last one said: `handover`, `failed`, or any other, which is no farewell.
-    free_since: since when nobody holds it; None while a step does, and before the first step has.
-    """
-
-    word: str = ""
-    free_since: Optional[float] = None
-
-    def after(self, held: bool, words: list[str], now: float) -> Line:
-        """Return the line after one look at it."""
-        taken_up = held and self.free_since is not None
-        word = words[-1] if words else "" if taken_up else self.word
-        word = "failed" if "failed" in (self.word, *words) else word  # a step that comes after it takes nothing back
-        return Line(word, None if held else self.free_since or now)
-
-    def who_asks(self, stopped: bool, release: bool, cancel: bool, now: float) -> str:
-        """Say who wants the lease back, on this line or otherwise; empty: nobody."""
-        free = now - (self.free_since or now)
-        wishes = {
-            "stop signal": stopped,
-            "release step": release,
-            "cancel annotation": cancel,
-            "line: a step failed": self.word == "failed",
-            "line: handed over, and no successor came": self.word == "handover" and free >= HANDOVER,
-            "line: hung up without a word": self.word != "handover" and free >= HANG_UP,
-        }
-        return next((reason for reason, asked in wishes.items() if asked), "")
-
-
-def need(document: Any, key: str, where: str, default: Any = None) -> Any:
-    """Return document[key]; raise GuardError when it is missing, or would begin a line of its own in a file."""
-    value = document.get(key, default) if isinstance(document, dict) else None
-    if value is None or re.search(r"[\x00-\x1f\x7f]", str(value)):
-        raise GuardError(where, f"no good {key!r}", "nothing or control characters", "one line", "deploy it again")
-    return value
-
-
-def identity(token: str) -> tuple[str, str, str]:
+def identity(token: str) -> list[str]:
     """Read namespace, service account and pod from a token's payload. Not verified here: Vault verifies."""
     try:
-        claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
-        namespace, account = re.findall(r"\Asystem:serviceaccount:([a-z0-9-]+):([a-z0-9.-]+)\Z", claims["sub"])[0]
-        return namespace, account, need(claims.get("kubernetes.io", {}).get("pod", {}), "name", "token", "")
-    except (IndexError, ValueError, KeyError, TypeError, AttributeError):
-        raise GuardError("token", "no service account's", "another text", "a JWT", "mount a projected one") from None
-
+        claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))["kubernetes.io"]
+        return [claims["namespace"], claims["serviceaccount"]["name"], claims["pod"]["name"]]
+    except (IndexError, ValueError, KeyError, TypeError):
+        raise GuardError("token", "no pod's", "another text", "a JWT", "mount a projected token") from None
 
 def judge(where: str, status: int, body: bytes, fix: str) -> dict[str, Any]:
     """Return the document of Vault's answer, or raise what it means."""
-    # Vault answers 400 also when the database could not revoke; a database that is away may come back.
-    passing = status >= 500 or status in (412, 429) or b"failed to revoke" in body
     try:
         document = dict(json.loads(body or b"{}"))
     except (ValueError, TypeError):
-        got, fix = f"status {status} without a JSON object", "check `address`; redirects are not followed"
-        raise GuardError(where, "not an answer of Vault", got, "JSON", fix, passing) from None
-    if status >= 300:
-        got = f"{status}: {'; '.join(map(str, document.get('errors') or ['no reason']))}"
-        raise GuardError(where, "Vault refused", got, "200", fix if status < 500 else "see Vault's own log", passing)
-    return document
+        document = {"errors": ["no JSON object; is `address` Vault's? redirects are not followed"]}
+    if status < 300 and "errors" not in document:
+        return document
+    got = f"{status}: {'; '.join(map(str, document.get('errors') or ['no reason']))}"
+    # Vault answers 400 also when the database could not revoke; a database that is away may come back.
+    passing = status >= 500 or status in (412, 429) or "failed to revoke" in got
+    raise GuardError(where, "Vault refused", got, "200", fix if status < 500 else "see Vault's own log", passing)
 
+# ---- act: clock, files, Vault, signals ----
 
-def one_line(text: str) -> str:
-    """Return `text` as one line of at most 2,000 characters, without any secret that the guard holds."""
+def clock() -> float:
+    """Return seconds since the node's start: no change of the date moves it, and a guard started again goes on."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+def utc(seconds: float = 0.0) -> str:
+    """Return the date and time in so many seconds, as 2026-01-31T12:00:00Z."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+
+def log(message: str) -> str:
+    """Say a message on stderr, as one line of at most 2,000 characters without any secret, and return that."""
     for secret in filter(None, SECRETS):
-        text = text.replace(secret, "***")
-    return " ".join(text.split())[:2000]
+        message = message.replace(secret, "***")
+    message = " ".join(message.split())[:2000]
+    with contextlib.suppress(OSError):  # a log that is gone does not stop the guard
+        print(f"runlease guard: {message}", file=sys.stderr, flush=True)
+    return message
 
+def text(path: Path) -> str:
+    """Return what a file says; nothing when it is missing."""
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
-# ---- act: Vault, files, signals ----
-
-
-def write(path: Path, text: str) -> None:
+def write(path: Path, content: str) -> None:
     """Write a file that appears whole or not at all, for this user alone (0600)."""
     draft = path.with_name(f".{path.name}.draft")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)
 
-
-def log(text: str) -> None:
-    """Say one line on stderr."""
-    print(f"runlease guard: {one_line(text)}", file=sys.stderr, flush=True)
-
-
-def utc(seconds: float) -> str:
-    """Return a time as 2026-01-31T12:00:00Z."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
-def request(vault: dict[str, Any], method: str, path: str, body: Any, token: str, timeout: float) -> tuple[int, bytes]:
-    """Send one request over verified TLS; http.client knows no proxy and follows no redirect."""
-    url = urllib.parse.urlsplit(need(vault, "address", "vault.json"))
-    if url.scheme != "https" and not (url.scheme == "http" and vault.get("unsafe_http") is True):
-        raise GuardError("vault.json", "an `address` without TLS", url.geturl(), "https://…", "correct it")
-    headers = {"X-Vault-Request": "true", "X-Vault-Token": token, "X-Vault-Namespace": vault.get("namespace")}
-    try:
-        tls = ssl.create_default_context(cadata=vault.get("ca") or None)
-        tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        server = (http.client.HTTPSConnection(url.netloc, timeout=timeout, context=tls) if url.scheme == "https"
-                  else http.client.HTTPConnection(url.netloc, timeout=timeout))
-        server.request(method, f"{url.path.rstrip('/')}/v1/{path}", json.dumps(body) if body else None,
-                       {name: value for name, value in headers.items() if value})
-        answer = server.getresponse()
-        return answer.status, answer.read(1 << 20)
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        passing = not isinstance(error, ValueError)  # a certificate that fails verification is a ValueError, too
-        raise GuardError(path, f"no answer from {url.geturl()}", repr(error), "one over verified TLS",
-                         "check `address` and `ca` in vault.json, and the network", passing) from None
-
+def patiently(attempt: Callable[[], object], until: float) -> None:
+    """Try until it works, is refused for good, or it is `until`; the pauses carry jitter."""
+    while True:
+        try:
+            attempt()
+            return
+        except GuardError as error:
+            if not error.passing or clock() >= until:
+                raise
+        time.sleep(random.SystemRandom().uniform(0.1, 1.0))
 
 class Guard:
     """One lease for one pod, from login to evidence."""
@@ -216,172 +172,153 @@ class Guard:
         self.pod = Path(env.get("RUNLEASE_POD", "/runlease/pod"))  # `cancel`, an annotation, and `run`, a label
         self.stopped_at, self.fifo = 0.0, -1
 
+    @property
+    def lease(self) -> Lease:
+        """What has been kept, by this guard or by one that was killed here."""
+        kept = self.state / "lease.json"
+        lease = Lease(**json.loads(kept.read_text(encoding="utf-8"))) if kept.exists() else Lease()
+        SECRETS.update((lease.token, lease.password))
+        return lease
+
+    def keep(self, **changes: Any) -> None:
+        """Keep what is new of the lease."""
+        write(self.state / "lease.json", json.dumps(self.lease._replace(**changes)._asdict()))
+
     def read(self, name: str) -> dict[str, Any]:
         """Read one JSON file of the configuration."""
         return dict(json.loads((self.config / name).read_text(encoding="utf-8")))
 
-    def of_pod(self, name: str) -> str:
-        """Read what the pod says of itself: `cancel` (annotation tekton.dev/cancel), `run` (tekton.dev/pipelineRun).
+    def ask(self, method: str, path: str, body: Any, fix: str) -> dict[str, Any]:
+        """Ask Vault once, over verified TLS and with the token so far; http.client knows no proxy and no redirect."""
+        vault = self.read("vault.json")
+        url, namespace = urllib.parse.urlsplit(vault["address"]), vault.get("namespace")
+        headers = {"X-Vault-Request": "true", "X-Vault-Token": self.lease.token, "X-Vault-Namespace": namespace}
+        try:
+            tls = ssl.create_default_context(cadata=vault.get("ca") or None)
+            tls.minimum_version = ssl.TLSVersion.TLSv1_2
+            server = http.client.HTTPSConnection(url.netloc, timeout=ANSWER, context=tls)
+            server.request(method, f"{url.path.rstrip('/')}/v1/{path}", json.dumps(body) if body else None,
+                           {name: value for name, value in headers.items() if value})
+            answer = server.getresponse()
+            status, answered = answer.status, answer.read(1 << 20)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            # Not passing: a certificate that fails verification, a ValueError; no CA or no TLS, a bare SSLError.
+            passing = not isinstance(error, ValueError) and type(error) is not ssl.SSLError
+            raise GuardError(path, f"no answer from {url.geturl()}", repr(error), "one over verified TLS",
+                             "check `address` and `ca` in vault.json, and the network", passing) from None
+        return judge(path, status, answered, fix)
 
-        Whoever makes the TaskRun may write both: they are for people, and for ending early; nothing trusts them.
-        """
-        return one_line((self.pod / name).read_text(errors="replace")) if (self.pod / name).exists() else ""
-
-    def ask(self, method: str, path: str, body: Any, token: str, fix: str, until: float) -> dict[str, Any]:
-        """Ask Vault until it answers, refuses for good, or it is `until`; pauses carry jitter."""
-        vault, pause = self.read("vault.json"), 0.2
-        while True:
-            try:
-                left = max(1.0, min(10.0, until - time.time()))
-                return judge(path, *request(vault, method, path, body, token, left), fix)
-            except GuardError as error:
-                if not error.passing or time.time() + pause >= until:
-                    raise
-            time.sleep(pause * random.SystemRandom().uniform(0.5, 1.5))
-            pause = min(pause * 2, 3.0)
-
-    def keep(self, lease: Lease) -> Lease:
-        """Save the lease for a guard that is started again after a kill: it never takes a second."""
-        SECRETS.update((lease.token, lease.password))
-        write(self.state / "lease.json", json.dumps(lease._asdict()))
-        return lease
-
-    def take(self) -> Lease:
-        """Go on with the lease of a guard that was killed here; otherwise log in and read a credential."""
-        if (self.state / "lease.json").exists():
-            return self.keep(Lease(**json.loads((self.state / "lease.json").read_text(encoding="utf-8"))))
-        vault, config = self.read("vault.json"), self.read(f"lease.{self.name}.json")
-        jwt, until = self.jwt.read_text(encoding="utf-8").strip(), time.time() + PATIENCE
+    def take(self) -> None:
+        """Log in and read a credential. What an earlier try took, perhaps without seeing it, goes with its token."""
+        if self.stopped_at:
+            raise GuardError("guard", "stopped before it had a lease", "a signal", "a lease first", "run it again")
+        self.drop()
+        vault, config, jwt = self.read("vault.json"), self.read(f"lease.{self.name}.json"), text(self.jwt).strip()
         SECRETS.add(jwt)
         namespace, account, pod = identity(jwt)
-        role = f"{need(vault, 'installation', 'vault.json')}.{namespace}.{account}"
-        login, path = f"auth/{need(vault, 'jwt_mount', 'vault.json')}/login", need(config, "creds_path", "lease")
+        role = f"{vault['installation']}.{namespace}.{account}"
         fix = f"check the token's audience, namespace, service account and pod against the JWT role {role}"
-        answer = self.ask("POST", login, {"role": role, "jwt": jwt}, "", fix, until)
-        token, now = need(need(answer, "auth", login), "client_token", login), time.time()
-        SECRETS.add(token)
-        try:
-            answer = self.ask("GET", path, None, token, f"check the policy of {role}, and Vault's server log", until)
-            data, ttl = need(answer, "data", path), need(answer, "lease_duration", path)
-            return self.keep(Lease(
-                name=self.name, lease_id=need(answer, "lease_id", path), login=need(data, "username", path),
-                password=need(data, "password", path), token=token, pod=pod, issued=now,
-                max_ttl=config.get("max_ttl") or ttl, expires=now + ttl, renew_at=now + ttl * RENEW_AT))
-        except Exception:  # the token must not stay behind, whatever went wrong
-            self.drop(token)
-            raise
+        auth = self.ask("POST", f"auth/{vault['jwt_mount']}/login", {"role": role, "jwt": jwt}, fix)["auth"]
+        self.keep(token=auth["client_token"], pod=pod)
+        now, fix = clock(), f"check the policy of {role}, and Vault's server log"
+        answer = self.ask("GET", config["creds_path"], None, fix)
+        ttl, data = answer["lease_duration"], answer["data"]
+        self.keep(lease_id=answer["lease_id"], login=data["username"], password=data["password"], issued=now,
+                  renewed=now, ttl=min(ttl, auth["lease_duration"] or ttl), max_ttl=config.get("max_ttl") or ttl)
 
-    def drop(self, token: str) -> None:
-        """Revoke the Vault token; whatever it still leases goes with it, though later."""
-        try:
-            self.ask("PUT", "auth/token/revoke-self", None, token, "let it expire", time.time() + 2)
-        except GuardError as error:
-            log(str(error))
+    def drop(self) -> None:
+        """Revoke Vault's token, and with it whatever else was issued under it."""
+        if self.lease.token:
+            self.ask("PUT", "auth/token/revoke-self", None, "let it expire")
+            self.keep(token="", password="")
 
-    def publish(self, lease: Lease) -> None:
+    def publish(self) -> None:
         """Write the files of the steps; `ready` comes last."""
-        config = self.read(f"lease.{lease.name}.json")
-        database = self.read(f"database.{need(config, 'database', 'lease')}.json")
-        facts = {"lease": lease.name, "lease_id": lease.lease_id, "username": lease.login, "pod": lease.pod,
-                 "run": self.of_pod("run"), "role": config.get("role") or "", "max_ttl": lease.max_ttl,
-                 "ttl": round(lease.expires - lease.issued), "expires": utc(lease.expires)}
-        write(self.shared / "ca.pem", database.get("ca") or "")
-        write(self.shared / "pgpass", lease.passfile(database))
-        write(self.shared / "pg_service.conf", lease.service_file(database, config, self.shared))
-        write(self.shared / "lease.json", json.dumps(facts) + "\n")
+        lease, config = self.lease, self.read(f"lease.{self.name}.json")
+        database, until = self.read(f"database.{config['database']}.json"), utc(lease.renewed + lease.ttl - clock())
+        facts = {"lease": self.name, "lease_id": lease.lease_id, "username": lease.login, "pod": lease.pod,
+                 "run": text(self.pod / "run").strip(), "role": config.get("role") or "",
+                 "ttl": lease.ttl, "max_ttl": lease.max_ttl, "expires": until}
+        files = {"ca.pem": database.get("ca") or "", **lease.files(database, config, self.shared / "ca.pem")}
+        for name, content in {**files, "lease.json": json.dumps(facts) + "\n"}.items():
+            write(self.shared / name, content)
         if not (self.shared / "line").exists():
             os.mkfifo(self.shared / "line", 0o600)
         self.fifo = os.open(self.shared / "line", os.O_RDONLY | os.O_NONBLOCK)
         write(self.shared / "ready", "")
-        log(f"lease {lease.name}: login {lease.login} until {utc(lease.expires)}, pod {lease.pod or 'unknown'}")
+        log(f"lease {self.name}: login {lease.login} until {until}, pod {lease.pod}")
 
-    def hear(self, line: Line) -> Line:
-        """Look at the FIFO: what was said, and whether a step holds it."""
-        poll = select.poll()
-        poll.register(self.fifo, select.POLLIN)
-        hung_up = any(event & select.POLLHUP for _, event in poll.poll(0))
+    def hear(self) -> None:
+        """Look at the FIFO: reading gives nothing when no step holds it, and would block when one does in silence."""
         try:
             said = os.read(self.fifo, 4096)
+            held = said != b""
         except BlockingIOError:
-            said, hung_up = b" ", False  # a step holds it, and says nothing
-        if not said and not hung_up:
-            return line  # nobody has opened it since the guard did
-        heard = line.after(not hung_up, said.decode(errors="replace").split(), time.time())
-        if heard != line:
-            write(self.state / "line", heard.word)
-        return heard
+            said, held = b"", True
+        lease = self.lease.heard(said.decode(errors="replace").split(), held, clock())
+        if lease != self.lease:
+            self.keep(word=lease.word, free_since=lease.free_since)
 
-    def renew(self, lease: Lease) -> Lease:
-        """Renew token and lease; what fails is logged, and tried again after a tenth of the time that is left."""
-        now, fix = time.time(), "check the lease's policy and maximum in Vault"
-        path, body = "sys/leases/renew", {"lease_id": lease.lease_id}
+    def renew(self) -> None:
+        """Renew token and lease; what fails is said, and tried again after two thirds of the time that is left."""
+        lease, now, fix = self.lease, clock(), "check the lease's policy and maximum in Vault"
+        ttl = lease.ttl - (now - lease.renewed) / END_AT  # until the same end
         try:
-            self.ask("PUT", "auth/token/renew-self", None, lease.token, fix, now + 5)
-            ttl = need(self.ask("PUT", path, body, lease.token, fix, now + 5), "lease_duration", path)
+            auth = self.ask("PUT", "auth/token/renew-self", None, fix)["auth"]
+            answer = self.ask("PUT", "sys/leases/renew", {"lease_id": lease.lease_id}, fix)
+            ttl = min(answer["lease_duration"], auth["lease_duration"] or answer["lease_duration"])
         except GuardError as error:
             log(str(error))
-            return self.keep(lease._replace(renew_at=now + max(1.0, (lease.expires - now) / 10)))
-        return self.keep(lease._replace(expires=now + ttl, renew_at=now + ttl * RENEW_AT))
+        self.keep(renewed=now, ttl=ttl)
 
-    def watch(self, lease: Lease) -> str:
+    def watch(self) -> str:
         """Hold the lease until it has to go back; return who asks for it."""
-        spoken = self.state / "line"  # there when a guard before this one has heard a step
-        line = Line(spoken.read_text(encoding="utf-8"), time.time()) if spoken.exists() else Line()
+        warned = False
         while True:
-            line, now = self.hear(line), time.time()
-            stopped, released = self.stopped_at > 0, (self.shared / "release").exists()
-            asked_by = line.who_asks(stopped, released, self.of_pod("cancel") != "", now)
-            action, reason = lease.next_action(asked_by, now)
-            if action == "fail":
-                self.tell("failed", reason)
-            if action in ("fail", "give back"):
-                return asked_by or "end of the lease"
+            self.hear()
+            asked_by = ("stop signal" if self.stopped_at else "release step" if (self.shared / "release").exists()
+                        else "cancel annotation" if text(self.pod / "cancel") else "")
+            action, reason = self.lease.next_action(asked_by, clock())
+            if action == "give back":
+                return reason
             if action == "renew":
-                lease = self.renew(lease)
-            if action == "warn":
-                log(reason)
-                lease = self.keep(lease._replace(warned=True))
+                self.renew()
+            if action == "warn" and not warned:
+                warned = bool(log(reason))
             time.sleep(TICK)
 
-    def give_back(self, lease: Lease, asked_by: str) -> bool:
-        """Revoke the lease, then the token; wipe the credential; leave the evidence, or say that there is none."""
-        evidence = {"lease": lease.name, "lease_id": lease.lease_id, "login": lease.login, "pod": lease.pod,
-                    "issued": utc(lease.issued), "asked": utc(time.time()), "asked_by": asked_by}
-        body = {"lease_id": lease.lease_id, "sync": "true"}  # the policy allows this string, not a boolean
-        fix = "see Vault's server log for what the database said, and end the login by hand"
+    def give_back(self, asked_by: str) -> bool:
+        """Revoke the lease in sync, then the token, and leave the evidence. Return False when something may be left."""
+        asked, evidence, left = utc(), "", ""
         try:
-            self.ask("PUT", "sys/leases/revoke", body, lease.token, fix, (self.stopped_at or time.time()) + GRACE)
-            write(self.state / "done", "")
-            evidence["revoked"] = utc(time.time())
-        except GuardError as error:
-            self.tell("failed", f"the revocation is not proven: {error}")
-        self.drop(lease.token)
-        for name in ("ready", "pgpass", "pg_service.conf"):
-            (self.shared / name).unlink(missing_ok=True)
-        if "revoked" in evidence:
-            (self.state / "lease.json").unlink(missing_ok=True)
-            self.tell("revoked", json.dumps(evidence))
-        return "revoked" in evidence
+            lease = self.lease
+            evidence = lease.evidence
+            if lease.lease_id and not evidence:
+                body = {"lease_id": lease.lease_id, "sync": "true"}  # the policy allows this string, not a boolean
+                fix = "see Vault's server log for what the database said, and end the login by hand"
+                patiently(lambda: self.ask("PUT", "sys/leases/revoke", body, fix), (self.stopped_at or clock()) + GRACE)
+                evidence = json.dumps({
+                    "lease": self.name, "lease_id": lease.lease_id, "login": lease.login, "pod": lease.pod,
+                    "issued": utc(lease.issued - clock()), "asked": asked, "asked_by": asked_by, "revoked": utc()})
+                self.keep(evidence=evidence)
+            self.drop()
+        except Exception as error:  # the steps are told, and it is tried once more on SIGTERM
+            left = f"something may be left: {error}"
+        if evidence:
+            self.tell("revoked", evidence)
+        if left:
+            self.tell("failed", left)
+        return not left
 
-    def tell(self, name: str, text: str) -> None:
-        """Write one line for the steps and the log; a step that has filled the volume does not stop the guard."""
-        log(f"{name}: {text}")
+    def tell(self, name: str, message: str) -> None:
+        """Take the credential from the steps, and say in one line, there and in the log, how it ended."""
+        line = log(message)
         try:
-            write(self.shared / name, one_line(text) + "\n")
+            for path in [path for pattern in ("ready", "pg*", ".*.draft") for path in self.shared.glob(pattern)]:
+                path.unlink()
+            write(self.shared / name, line + "\n")
         except OSError as error:
             log(f"{name}: not written (got {error!r}, expected room). Fix: write nothing else into {self.shared}")
-
-    def serve(self) -> bool:
-        """Take, hold and give back one lease; return False when it may be left."""
-        lease, asked_by = None, "the guard's own failure"
-        try:
-            lease = self.take()
-            self.publish(lease)
-            asked_by = self.watch(lease)
-        except Exception as error:  # whatever goes wrong, the steps are told and the lease goes back
-            fault = GuardError("guard", "it stopped", error, "no error", "check lease name, ConfigMap and volumes")
-            self.tell("failed", str(error if isinstance(error, GuardError) else fault))
-        return lease is None or self.give_back(lease, asked_by)
 
     def run(self) -> int:
         """Serve once, then stay until SIGTERM: a native sidecar that ends by itself is started again."""
@@ -389,20 +326,29 @@ class Guard:
             signal.signal(number, self.stop)
         if (self.state / "stopped").exists():
             return 0  # started again in place of Tekton's nop image, which nobody stops
-        proven = (self.state / "done").exists() or self.serve()
-        if proven:
-            write(self.state / "done", "")
-        again = not proven and not self.stopped_at  # Vault or the database was away: once more at the end
+        asked_by = ""
+        try:
+            if not self.lease.lease_id:
+                patiently(self.take, clock() + PATIENCE)
+            if not self.lease.evidence:
+                self.publish()
+                asked_by = self.watch()
+        except Exception as error:  # whatever goes wrong, the steps are told and the lease goes back
+            fault = (f"guard: it stopped (got {type(error).__name__}: {error}, expected no error). "
+                     "Fix: check the lease's name, the ConfigMap and the volumes")
+            asked_by = str(error) if isinstance(error, GuardError) else fault
+            self.tell("failed", asked_by)
+        clean = self.give_back(asked_by)
         while not self.stopped_at:
             time.sleep(TICK)
-        proven = self.give_back(self.take(), "stop signal") if again else proven
+        clean = clean or self.give_back("stop signal")  # Vault or the database was away: once more
+        (self.state / "lease.json").unlink(missing_ok=True)
         write(self.state / "stopped", "")
-        return 0 if proven else 1
+        return 0 if clean else 1
 
     def stop(self, *_: object) -> None:
         """Take SIGTERM or SIGINT: the time of the first counts."""
-        self.stopped_at = self.stopped_at or time.time()
-
+        self.stopped_at = self.stopped_at or clock()
 
 if __name__ == "__main__":
     sys.exit(Guard(os.environ).run())
