@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from psycopg.sql import SQL, Identifier
 
 from lab.postgres import PostgresServer
-from runlease.access import Access, Grant, ObjectKind, OnAll, OnFuture, OnNamed, Privilege, Role
+from runlease.access import Access, Grant, ObjectKind, OnAll, OnFuture, OnNamed, Privilege, Role, Target
 from runlease.access.effects import Kind, effects
 
 TABLES, LATER = ("orders", "items"), "later"
@@ -36,7 +36,7 @@ def _accesses(draw: st.DrawFn) -> Access:
     """Group roles in a line, so that no membership is a circle, with grants and members."""
     roles = []
     for place, name in enumerate(ROLES):
-        targets = st.sampled_from(
+        targets: st.SearchStrategy[Target] = st.sampled_from(
             [
                 OnAll(ObjectKind.TABLE, "effect"),
                 OnFuture(ObjectKind.TABLE, "effect", OWNER),
