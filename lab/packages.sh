@@ -20,6 +20,7 @@ case "${1:-}" in
     needs postgresql-15-pgaudit /usr/lib/postgresql/15/lib/pgaudit.so
     needs etcd-server etcd
     needs npm npm
+    needs shellcheck shellcheck
     ;;
   *)
     echo "lab/packages.sh: unknown use (got '${1:-}', expected demo or test). Fix: call it by make" >&2

@@ -95,7 +95,8 @@ class TaskPod:
 
     def migrate(self, directory: Path, *command: str) -> StepResult:
         """Run the step `migrate` on a directory of SQL files, or with a command of the user's own."""
-        return self.step("migrate", str(self._folder / "applied"), str(directory), *command)
+        results = (str(self._folder / name) for name in ("applied", "pending"))
+        return self.step("migrate", *results, "apply", str(directory), ".", *command)
 
 
 def _sh() -> str:

@@ -46,7 +46,6 @@ def test_a_migration_succeeds_and_leaves_no_login(
         sidecars=mode,
     )
     outcome = run.settle(60)
-    print(outcome.output, outcome.sidecars)
     assert outcome.reason is Reason.SUCCEEDED
-    assert outcome.results == {"applied": "1"}
+    assert outcome.results["applied"] == "1"
     assert not run.pod.sidecars_running

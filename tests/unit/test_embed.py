@@ -51,8 +51,10 @@ def test_an_edited_file_is_found_and_embed_writes_it(path: str, tmp_path: Path) 
 def test_a_script_is_its_file_with_the_mark_and_what_it_includes() -> None:
     (step,) = [step for step in steps("postgres-migrate") if step["name"] == "migrate"]
     source = (TEKTON / "task" / "postgres-migrate" / "0.1" / "steps" / "migrate.sh").read_text()
-    lease = (TEKTON / "steps" / "lease.sh").read_text().removeprefix("#!/bin/sh\n")
     mark = "# embedded from task/postgres-migrate/0.1/steps/migrate.sh by tekton/embed.py\n"
-    expected = source.replace("#!/bin/sh\n", f"#!/bin/sh\n{mark}", 1).replace("# include steps/lease.sh\n", lease)
+    expected = source.replace("#!/bin/sh\n", f"#!/bin/sh\n{mark}", 1)
+    for included in ("steps/lease.sh", "steps/sql.sh"):
+        text = (TEKTON / included).read_text().removeprefix("#!/bin/sh\n")
+        expected = expected.replace(f"# include {included}\n", text)
     assert step["script"] == expected
     assert "# include" not in step["script"]

@@ -14,7 +14,7 @@ def test_the_steps_prove_migrate_and_give_back_in_this_order() -> None:
 
 
 def test_no_result_can_hold_a_secret() -> None:
-    assert [result["name"] for result in spec(TASK)["results"]] == ["applied"]
+    assert [result["name"] for result in spec(TASK)["results"]] == ["applied", "pending"]
 
 
 def test_the_sample_pipeline_uses_the_task_as_it_is() -> None:

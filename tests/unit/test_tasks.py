@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from typing import Any
 
@@ -46,11 +47,17 @@ def test_no_script_holds_anything_that_tekton_substitutes(task: str) -> None:
     assert "$(" not in guard(task)["script"]
 
 
-def test_a_step_script_is_posix_shell_without_a_path_of_its_own(task: str) -> None:
+def test_a_step_script_is_posix_shell_that_shellcheck_finds_nothing_in(task: str) -> None:
+    if shutil.which("shellcheck") is None:
+        pytest.fail("tests/unit: no shellcheck on PATH. Fix: apt-get install shellcheck")
     for step in steps(task):
-        checked = subprocess.run(["sh", "-n"], input=step["script"], capture_output=True, text=True, check=False)
-        assert (checked.returncode, checked.stderr) == (0, "")
-        assert "/runlease" not in step["script"]
+        command = ["shellcheck", "--shell=sh", "-"]
+        checked = subprocess.run(command, input=step["script"], capture_output=True, text=True, check=False)
+        assert (checked.returncode, checked.stdout) == (0, ""), step["name"]
+
+
+def test_a_step_script_has_no_path_of_its_own(task: str) -> None:
+    assert not [step["name"] for step in steps(task) if "/runlease" in step["script"]]
 
 
 def test_only_the_guard_mounts_token_and_state(task: str) -> None:
@@ -123,6 +130,9 @@ def test_every_parameter_has_type_and_description_and_is_used(task: str) -> None
 
 def test_only_the_lease_is_required(task: str) -> None:
     assert [param["name"] for param in spec(task)["params"] if "default" not in param] == ["lease"]
+
+
+def test_a_workspace_is_only_read(task: str) -> None:
     assert not [space["name"] for space in spec(task).get("workspaces", []) if not space.get("readOnly")]
 
 
@@ -136,9 +146,11 @@ def test_the_lease_is_proven_first_and_given_back_last(task: str) -> None:
 def test_the_catalogue_finds_what_it_wants(task: str) -> None:
     metadata = read_task(task)["metadata"]
     wanted = {"pipelines.minVersion", "categories", "tags", "displayName", "platforms"}
+    on_artifact_hub = {"category", "license", "provider", "links"}
     assert metadata["name"] == task
     assert metadata["labels"]["app.kubernetes.io/version"] == folder(task).name
     assert {f"tekton.dev/{key}" for key in wanted} <= metadata["annotations"].keys()
+    assert {f"artifacthub.io/{key}" for key in on_artifact_hub} <= metadata["annotations"].keys()
 
 
 def test_the_readme_names_every_parameter_result_and_workspace(task: str) -> None:
