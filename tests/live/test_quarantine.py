@@ -32,6 +32,16 @@ def test_a_login_that_owns_something_in_another_database_is_quarantined_until_it
         assert_quarantined(site, lease)
 
 
+def test_a_quarantined_login_bears_the_name_of_its_run_and_no_other_setting(site: Deployment) -> None:
+    with undroppable(site) as (lease, _):
+        with site.connect(lease) as session:
+            session.execute("ALTER ROLE CURRENT_USER SET application_name = 'release-''7'")
+            session.execute("ALTER ROLE CURRENT_USER SET work_mem = '1MB'")
+        site.revoke(lease)
+        kept = site.rows("SELECT rolconfig FROM pg_roles WHERE rolname = %s", lease.login)
+        assert kept == [(["application_name=release-'7"],)]
+
+
 def test_a_login_that_an_owner_granted_something_is_quarantined_until_it_is_cleaned(site: Deployment) -> None:
     lease = site.take("migrator")
     oid = oid_of(site, lease)

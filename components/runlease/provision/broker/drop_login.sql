@@ -7,6 +7,7 @@ DECLARE
   v_outcome pg_catalog.text;
   v_detail pg_catalog.text;
   v_message pg_catalog.text;
+  v_run pg_catalog.text;
 BEGIN
   -- First, before anything is looked up: the caller's search_path may hold planted types and functions.
   PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -45,7 +46,13 @@ BEGIN
     FOR v_group IN SELECT r.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = v_oid LOOP
       EXECUTE format('REVOKE %I FROM %I', v_group, p_login);
     END LOOP;
+    -- The name of its run stays, for who finds it: a Task's first step has written it, and nothing trusts it.
+    SELECT o.option_value INTO v_run FROM pg_db_role_setting s, pg_options_to_table(s.setconfig) o
+     WHERE s.setrole = v_oid AND s.setdatabase = 0 AND o.option_name = 'application_name';
     EXECUTE format('ALTER ROLE %I RESET ALL', p_login);
+    IF v_run IS NOT NULL THEN
+      EXECUTE format('ALTER ROLE %I SET application_name = %L', p_login, v_run);
+    END IF;
     EXECUTE format('COMMENT ON ROLE %I IS %L', p_login, regexp_replace(v_mark, '^runlease live', 'runlease quarantined'));
     RAISE WARNING 'runlease: login % is quarantined (no login, no password, no membership): %', p_login,
       replace(coalesce(nullif(v_detail, ''), v_message), E'\n', '; ');
