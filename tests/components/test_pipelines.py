@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from runlease.provision.tekton import TASKS
 from tests.components.monitor import Program, deployed
 
 With = Callable[[Callable[[dict[str, Any]], object]], Program]
@@ -40,10 +41,11 @@ def test_an_account_is_the_one_that_its_role_admits(rich: Program) -> None:
 
 
 def test_each_namespace_gets_its_addresses_and_tasks_once(rich: Program) -> None:
-    for kind, names in (("ConfigMap", {"runlease-shop-prod"}), ("Task", {"postgres-migrate"})):
+    for kind, names in (("ConfigMap", {"runlease-shop-prod"}), ("Task", set(TASKS))):
         made = [one.inputs["metadata"] for one in rich.of(kind)]
-        assert sorted(one["namespace"] for one in made) == ["ci", "store-ci"]
-        assert {one["name"] for one in made} == names
+        assert sorted((one["namespace"], one["name"]) for one in made) == sorted(
+            (namespace, name) for namespace in ("ci", "store-ci") for name in names
+        )
 
 
 def test_a_namespace_learns_of_its_own_leases_and_databases_alone(rich: Program) -> None:
@@ -58,6 +60,16 @@ def test_a_namespace_learns_of_its_own_leases_and_databases_alone(rich: Program)
         },
         "store-ci": {"vault.json", "database.store.json", "lease.store-migrator.json", "lease.store-reader.json"},
     }
+
+
+def test_a_sandbox_finds_its_own_schema_first(with_: With) -> None:
+    def edit(settings: dict[str, Any]) -> None:
+        settings["databases"]["shop"]["profiles"]["sandbox"] = {}
+        settings["leases"]["shop-sandbox"] = {**settings["leases"]["shop-verifier"], "profile": "sandbox"}
+        settings["pipelines"]["shop-release"]["tasks"]["test"] = "shop-sandbox"
+
+    data = with_(edit).named("shop-prod-tasks-ci-config").inputs["data"]
+    assert json.loads(data["lease.shop-sandbox.json"])["search_path"] == '"$user",public'
 
 
 def test_a_config_map_says_where_things_are_and_holds_no_secret(rich: Program) -> None:
@@ -91,10 +103,11 @@ def test_a_config_map_says_where_things_are_and_holds_no_secret(rich: Program) -
 
 
 def test_a_task_knows_its_installation(rich: Program) -> None:
-    task = rich.named("shop-prod-tasks-ci-postgres-migrate").inputs
-    defaults = {param["name"]: param.get("default") for param in task["spec"]["params"]}
-    assert defaults["installation-config"] == "runlease-shop-prod"
-    assert defaults["audience"] == "runlease/shop-prod"
+    for task in TASKS:
+        params = rich.named(f"shop-prod-tasks-ci-{task}").inputs["spec"]["params"]
+        defaults = {param["name"]: param.get("default") for param in params}
+        assert defaults["installation-config"] == "runlease-shop-prod"
+        assert defaults["audience"] == "runlease/shop-prod"
 
 
 def test_a_run_token_lives_as_long_as_the_settings_say(with_: With) -> None:

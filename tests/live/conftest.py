@@ -6,6 +6,7 @@ A server that cannot be found or started fails the tests that need it, with what
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from lab.processes import Processes
 from lab.stack import Servers, on_servers
 from tests.live.checked_stack import Stack, clean, named
 from tests.live.deployment import Deployment, Lease, Leased, Sites
+from tests.live.task_runs import Begin, TaskRun
 
 
 @pytest.fixture(scope="session")
@@ -111,6 +113,18 @@ def site(request: pytest.FixtureRequest, sites: Sites) -> Deployment:
 def shelf(request: pytest.FixtureRequest, sites: Sites) -> Deployment:
     """A database that existed with its tables, where the seeder is narrowed to one of them; four times as well."""
     return sites.shelf(*request.param)
+
+
+@pytest.fixture(params=[15, 18], ids=["pg15", "pg18"], scope="module")
+def shop(request: pytest.FixtureRequest, sites: Sites) -> Deployment:
+    """The self-managed site of each version, for Tasks."""
+    return sites.site(request.param, False)
+
+
+@pytest.fixture
+def runs(shop: Deployment, processes: Processes, lab_folder: Path) -> Begin:
+    """Begin a run of a Task: name of the Task, name of the lease, and what `TaskRun` takes."""
+    return partial(TaskRun, shop, processes, lab_folder)
 
 
 @pytest.fixture(scope="module")

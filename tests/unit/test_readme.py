@@ -15,7 +15,11 @@ from runlease.config import load
 
 REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
-DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("examples/*/README.md")])
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "examples/*/README.md", "tekton/**/README.md")
+    for path in REPOSITORY.glob(pattern)
+)
 FOLDERS = ("components/", "lab/", "stacks/", "tekton/", "docs/", "tests/", "examples/", "bench/")
 YOURS = "stacks/ca"
 """Where a user puts certificates; the repository has none."""

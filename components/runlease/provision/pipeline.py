@@ -166,7 +166,7 @@ class PipelineAccess(pulumi.ComponentResource):
             "database": lease.database,
             "creds_path": creds_path(self._settings.installation, name),
             "role": role.runs_as or "",
-            "search_path": ",".join(database.schemas) if not PROFILES[lease.profile].own_schema else "",
+            "search_path": '"$user",public' if PROFILES[lease.profile].own_schema else ",".join(database.schemas),
             "ttl": lease.ttl.seconds,
             "max_ttl": lease.max_ttl.seconds,
         }

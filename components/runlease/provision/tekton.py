@@ -16,7 +16,12 @@ from runlease.provision.kubernetes import DELETE_AT_ONCE
 CONFIG_MAP = "runlease"
 """Begins the name of the ConfigMap that the Tasks mount; the installation's name follows."""
 
-TASKS: Mapping[str, str] = {"postgres-migrate": "0.1"}
+TASKS: Mapping[str, str] = {
+    "lease-audit": "0.1",
+    "postgres-migrate": "0.1",
+    "postgres-run": "0.1",
+    "postgres-sandbox": "0.1",
+}
 """Every Task and the version that this package installs."""
 
 
