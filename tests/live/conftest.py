@@ -6,7 +6,6 @@ A server that cannot be found or started fails the tests that need it, with what
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -23,10 +22,11 @@ from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
 from lab.postgres_binaries import binaries
 from lab.processes import Processes
+from lab.runner import TaskRunner
 from lab.stack import Servers, on_servers
 from tests.live.checked_stack import Stack, clean, named
 from tests.live.deployment import Deployment, Lease, Leased, Sites
-from tests.live.task_runs import Begin, TaskRun
+from tests.live.task_runs import Begin, begin_on, config_map
 
 
 @pytest.fixture(scope="session")
@@ -122,9 +122,11 @@ def shop(request: pytest.FixtureRequest, sites: Sites) -> Deployment:
 
 
 @pytest.fixture
-def runs(shop: Deployment, processes: Processes, lab_folder: Path) -> Begin:
-    """Begin a run of a Task: name of the Task, name of the lease, and what `TaskRun` takes."""
-    return partial(TaskRun, shop, processes, lab_folder)
+def runs(shop: Deployment, lab_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begin]:
+    """Begin a run of a Task there: name of the Task, name of the lease, and what `task_runs.begin` takes."""
+    maps = {f"runlease-{shop.installation}": config_map(shop, lab_folder)}
+    with TaskRunner(tmp_path_factory.mktemp("runs"), shop.issuer, maps) as runner:
+        yield begin_on(runner, shop)
 
 
 @pytest.fixture(scope="module")

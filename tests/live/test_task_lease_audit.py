@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from lab.processes import Processes
+from lab.runner import Outcome, TaskRunner
+from lab.runner.pod import wait_until
 from tests.live.deployment import Deployment, Lease, Sites
 from tests.live.remains import undroppable
-from tests.live.task_runs import ONE_SERVER, Begin, Ended, TaskRun
+from tests.live.task_runs import ONE_SERVER, Begin, begin_on, codes, config_map, last_line
 
 TASK, LEASE, RUN = "lease-audit", "verifier", "shop-release-7"
 
@@ -24,33 +26,33 @@ def left_by(shop: Deployment, run: str, profile: str = "reader") -> Iterator[Lea
         yield lease
 
 
-def audit(runs: Begin, run: str = RUN, patience: str = "0") -> Ended:
-    ended: Ended = runs(TASK, LEASE, run=run, patience=patience).to_its_end()
+def audit(runs: Begin, run: str = RUN, patience: str = "0") -> Outcome:
+    ended: Outcome = runs(TASK, LEASE, run=run, patience=patience).settle()
     return ended
 
 
-def assert_left(ended: Ended, *things: str) -> None:
-    assert (ended.code, ended.steps) == (1, ["check", "audit"]), ended.output
+def assert_left(ended: Outcome, *things: str) -> None:
+    assert codes(ended) == {"check": 0, "audit": 1}, ended.output
     assert ended.results["left"] == str(len(things))
     listed = ended.output.splitlines()[-len(things) - 1 : -1]
     assert [line for line, thing in zip(listed, things, strict=True) if not line.startswith(thing)] == []
-    assert ended.last_line.startswith(f"audit: something of {RUN} is left (got {len(things)}, expected nothing;")
+    assert last_line(ended).startswith(f"audit: something of {RUN} is left (got {len(things)}, expected nothing;")
 
 
 def test_nothing_is_left(runs: Begin) -> None:
     ended = audit(runs)
-    assert ended.code == 0, ended.output
-    assert ended.steps == ["check", "audit", "release"]
+    assert ended.succeeded, ended.output
+    assert codes(ended) == {"check": 0, "audit": 0, "release": 0}
     assert ended.results == {"left": "0"}
     assert f"audit: nothing of {RUN} is left in the database" in ended.output
 
 
 def test_a_task_before_it_bears_the_name_of_its_run(runs: Begin, shop: Deployment) -> None:
-    run = runs("postgres-run", "reader", sql="SELECT 1", run=RUN)
-    assert run.begin("check").wait() == 0
+    run = runs("postgres-run", "reader", command=["sleep", "60"], run=RUN)
+    assert run.step_runs("run")
     assert_left(audit(runs), "login run_reader_")
-    run.stop()
-    assert audit(runs).code == 0
+    run.cancel()
+    assert audit(runs, patience="40").succeeded
 
 
 def test_a_login_with_its_session_is_left(runs: Begin, shop: Deployment) -> None:
@@ -78,25 +80,24 @@ def test_a_quarantined_login_is_left_with_what_keeps_it(runs: Begin, shop: Deplo
             f"login {lease.login}, quarantined",
             f"objects of login {lease.login} in database {shop.neighbour}: 1",
         )
-        assert audit(runs, "shop-release-8").code == 0
+        assert audit(runs, "shop-release-8").succeeded
 
 
 def test_it_waits_for_a_lease_that_is_being_given_back(runs: Begin, shop: Deployment) -> None:
     with left_by(shop, RUN):
         run = runs(TASK, LEASE, run=RUN, patience="30")
-        assert run.begin("check").wait() == 0
-        audit = run.begin("audit")
-        assert audit.stdout
-        assert audit.stdout.readline() == "audit: waiting up to 30 s for\n"
-    assert audit.wait() == 0
-    assert run.stop() == {"left": "0"}
+        log = run.folder / "audit.log"
+        assert wait_until(lambda: log.exists() and "waiting up to 30 s" in log.read_text(), 30)
+    ended = run.settle()
+    assert ended.succeeded, ended.output
+    assert ended.results == {"left": "0"}
 
 
 def test_other_runs_and_logins_of_people_do_not_disturb_it(runs: Begin, shop: Deployment, sites: Sites) -> None:
     with left_by(shop, "shop-release-70") as other, shop.connect(other), shop.leased("migrator"):
-        assert audit(runs).code == 0
+        assert audit(runs).succeeded
     with left_by(sites.beside(shop), RUN):
-        assert audit(runs).code == 0
+        assert audit(runs).succeeded
 
 
 def test_a_schema_whose_login_is_gone_is_left_of_whoever(runs: Begin, shop: Deployment) -> None:
@@ -109,15 +110,16 @@ def test_a_schema_whose_login_is_gone_is_left_of_whoever(runs: Begin, shop: Depl
 
 
 def test_a_session_whose_login_is_gone_is_left_of_whoever(
-    shop: Deployment, sites: Sites, processes: Processes, lab_folder: object
+    shop: Deployment, sites: Sites, lab_folder: Path, tmp_path: Path
 ) -> None:
     """Where the broker may not end it: without a superuser, and without pg_signal_backend."""
     managed = sites.beside(shop)
-    with managed.as_superuser() as admin:
+    maps = {f"runlease-{managed.installation}": config_map(managed, lab_folder)}
+    with managed.as_superuser() as admin, TaskRunner(tmp_path / "runs", managed.issuer, maps) as runner:
         admin.execute("CREATE ROLE visitor LOGIN PASSWORD 'visitor'; GRANT CONNECT ON DATABASE mshop TO visitor")
         with managed.postgres.connect(managed.dbname, "visitor", "visitor"):
             admin.execute("REVOKE CONNECT ON DATABASE mshop FROM visitor; DROP ROLE visitor")
-            ended = TaskRun(managed, processes, lab_folder, TASK, LEASE, run=RUN, patience="0").to_its_end()  # type: ignore[arg-type]
+            ended = audit(begin_on(runner, managed))
             assert_left(ended, "session ")
             assert "of a login that is gone" in ended.output
 
@@ -132,4 +134,5 @@ def test_a_session_whose_login_is_gone_is_left_of_whoever(
 )
 def test_wrong_parameters_end_with_one_line(run: str, patience: str, line: str, runs: Begin) -> None:
     ended = audit(runs, run, patience)
-    assert (ended.code, ended.last_line) == (1, f"audit: {line}")
+    assert codes(ended) == {"check": 0, "audit": 1}
+    assert last_line(ended) == f"audit: {line}"
