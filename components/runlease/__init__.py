@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from runlease.provision import (
         ClusterTrust,
         DatabaseAccess,
+        LeasedTask,
         LeaseEngine,
         LeaseTasks,
         PipelineAccess,
@@ -23,6 +24,7 @@ __all__ = [
     "DatabaseAccess",
     "LeaseEngine",
     "LeaseTasks",
+    "LeasedTask",
     "PipelineAccess",
     "PipelineIdentity",
     "Providers",

@@ -3,13 +3,17 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from runlease.config import ConfigError
 from runlease.config.files import missing_files, read_stack_file
+from runlease.config.names import LeaseName, VaultName
 from runlease.readiness import as_json, as_text, check, has_errors
+from runlease.tasks import FORMS, UID, Connection, WrapError, Wrapping, wrap_file
 
 OK, WRONG_SETTINGS, FOUND_ERRORS = 0, 2, 3
 """Exit codes. 1 is Python's own: the tool failed, and a traceback says how."""
@@ -20,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         code: int = given.run(given)
-    except ConfigError as wrong:
+    except (ConfigError, WrapError) as wrong:
         print("\n".join(wrong.messages), file=sys.stderr)
         return WRONG_SETTINGS
     return code
@@ -31,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('runlease')}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_check(commands.add_parser("check", help="say what will not work, before an up; nothing is changed"))
+    _add_wrap(commands.add_parser("wrap", help="put the guard round a Tekton Task of your own"))
     return parser
 
 
@@ -51,3 +56,63 @@ def _check(given: argparse.Namespace) -> int:
     checked = check(settings, folder, os.environ)
     print(as_json(checked) if given.format == "json" else as_text(checked))
     return FOUND_ERRORS if has_errors(checked) else OK
+
+
+def _add_wrap(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "docs/wrap.md says what a wrapped Task is. Exit code: 0 wrapped, 1 the tool failed, 2 refused."
+    parser.add_argument("task", help="YAML file with a Task, or - for standard input")
+    parser.add_argument(
+        "--lease", required=True, type=_named(TypeAdapter(LeaseName)), help="default of the parameter lease"
+    )
+    parser.add_argument(
+        "--installation", type=_named(TypeAdapter(VaultName)), help="whose ConfigMap and audience; default: none"
+    )
+    forms = f"{', '.join(FORMS)}; a URL may name its variable: jdbc-url=NAME. May be repeated; default: service"
+    parser.add_argument("--connection", action="append", type=_connection, metavar="FORM", help=forms)
+    user = f"one user for guard and steps, or `platform` where it insists on its own; default: {UID}"
+    parser.add_argument("--run-as-user", type=_user, default=UID, metavar="UID", help=user)
+    parser.add_argument("--guard-image", default="", help="default: the catalogue's; best by digest")
+    parser.add_argument("--psql-image", default="", help="default: the catalogue's; best by digest")
+    parser.add_argument("-o", "--output", type=Path, help="default: standard output")
+    parser.set_defaults(run=_wrap)
+
+
+def _wrap(given: argparse.Namespace) -> int:
+    connections = tuple(given.connection or [Connection("service")])
+    images = {"guard-image": given.guard_image, "psql-image": given.psql_image}
+    wrapping = Wrapping(given.lease, connections, given.run_as_user, images, given.installation)
+    try:
+        text = sys.stdin.read() if given.task == "-" else Path(given.task).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{given.task}: cannot be read (got {error}). Fix: name a YAML file"]) from error
+    wrapped = wrap_file(text, given.task, wrapping)
+    if given.output:
+        given.output.write_text(wrapped, encoding="utf-8")
+    else:
+        print(wrapped, end="")
+    return OK
+
+
+def _named(kind: TypeAdapter[str]) -> Callable[[str], str]:
+    def check_name(name: str) -> str:
+        try:
+            return kind.validate_python(name)
+        except ValidationError as error:
+            raise argparse.ArgumentTypeError(str(error.errors()[0]["ctx"]["error"])) from error
+
+    return check_name
+
+
+def _connection(text: str) -> Connection:
+    try:
+        return Connection.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _user(text: str) -> int | None:
+    if text == "platform":
+        return None
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"no user (got {text!r}, expected a number above 0, or platform)")
+    return int(text)

@@ -3,7 +3,7 @@
 from runlease.provision.kubernetes import PipelineIdentity, PipelineIdentityArgs
 from runlease.provision.pipeline import PipelineAccess, PipelineAccessArgs, Providers
 from runlease.provision.postgres import DatabaseAccess, DatabaseAccessArgs, VaultLogin
-from runlease.provision.tekton import LeaseTasks, LeaseTasksArgs
+from runlease.provision.tekton import LeasedTask, LeasedTaskArgs, LeaseTasks, LeaseTasksArgs
 from runlease.provision.vault import ClusterTrust, ClusterTrustArgs, LeaseEngine, LeaseEngineArgs
 
 __all__ = [
@@ -15,6 +15,8 @@ __all__ = [
     "LeaseEngineArgs",
     "LeaseTasks",
     "LeaseTasksArgs",
+    "LeasedTask",
+    "LeasedTaskArgs",
     "PipelineAccess",
     "PipelineAccessArgs",
     "PipelineIdentity",

@@ -1,28 +1,18 @@
 """Tekton: LeaseTasks, the Tasks from `tekton/` and what they must know of one installation."""
 
 import json
-from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-import yaml
 
 from runlease.provision.kubernetes import DELETE_AT_ONCE
-
-CONFIG_MAP = "runlease"
-"""Begins the name of the ConfigMap that the Tasks mount; the installation's name follows."""
-
-TASKS: Mapping[str, str] = {
-    "lease-audit": "0.1",
-    "postgres-migrate": "0.1",
-    "postgres-run": "0.1",
-    "postgres-sandbox": "0.1",
-}
-"""Every Task and the version that this package installs."""
+from runlease.tasks import TASKS as TASKS
+from runlease.tasks import UID, Connection, Wrapping, config_map_name, for_installation, one_document, wrap
+from runlease.tasks import read_task as read_task
+from runlease.tasks import task_file as task_file
 
 
 class LeaseTasksArgs(TypedDict):
@@ -62,58 +52,79 @@ class LeaseTasks(pulumi.ComponentResource):
         if not args["existing"]:
             for task in TASKS:
                 document = for_installation(read_task(task), config, args["audience"], args["token_expiry"])
-                kubernetes.apiextensions.CustomResource(
-                    f"{name}-{task}",
-                    api_version=document["apiVersion"],
-                    kind=document["kind"],
-                    metadata=_in_namespace(document["metadata"], args["namespace"]),
-                    spec=document["spec"],
-                    opts=child,
-                )
+                _task(f"{name}-{task}", document, args["namespace"], child)
         self.register_outputs({})
 
 
+class LeasedTaskArgs(TypedDict):
+    """A Task of your own, and the lease that its steps hold. Plain data: it decides what the Task is."""
+
+    task: Mapping[str, Any] | str
+    """The Task as a document, or the path of its YAML file."""
+    lease: str
+    """Name of the lease; it stays a parameter of the Task, with this default."""
+    installation: str
+    namespace: str
+    audience: NotRequired[str]
+    """Audience of the run tokens. Default: `runlease/<installation>`."""
+    token_expiry: NotRequired[int]
+    """Life of the run tokens in seconds. Default: 600, the least that Kubernetes issues."""
+    connections: NotRequired[Sequence[str]]
+    """Forms in which the steps are told their connection, as `runlease wrap --connection`. Default: `service`."""
+    run_as_user: NotRequired[int | None]
+    """One user for guard and steps. Default: 65532; None leaves it to the platform."""
+    images: NotRequired[Mapping[str, str]]
+    """`guard-image` and `psql-image`; best by digest. Default: those of the catalogue."""
+
+
+class LeasedTask(pulumi.ComponentResource):
+    """A Task of your own with the guard round it, as a `tekton.dev/v1` object.
+
+    Raises WrapError, before anything is registered, with every reason why the Task cannot be wrapped.
+    """
+
+    document: Mapping[str, Any]
+    """The wrapped Task."""
+
+    def __init__(self, name: str, args: LeasedTaskArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        self.document = wrap(_given(args["task"]), _wrapping(args))
+        super().__init__("runlease:index:LeasedTask", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
+        _task(f"{name}-task", self.document, args["namespace"], child)
+        self.register_outputs({})
+
+
+def _given(task: Mapping[str, Any] | str) -> Mapping[str, Any]:
+    if not isinstance(task, str):
+        return task
+    return one_document(Path(task).read_text(encoding="utf-8"), task)
+
+
+def _wrapping(args: LeasedTaskArgs) -> Wrapping:
+    connections = tuple(Connection.parse(text) for text in args.get("connections", ["service"]))
+    return Wrapping(
+        args["lease"],
+        connections,
+        args.get("run_as_user", UID),
+        args.get("images", {}),
+        args["installation"],
+        args.get("audience", ""),
+        args.get("token_expiry", 600),
+    )
+
+
+def _task(name: str, document: Mapping[str, Any], namespace: str, opts: pulumi.ResourceOptions) -> None:
+    kubernetes.apiextensions.CustomResource(
+        name,
+        api_version=document["apiVersion"],
+        kind=document["kind"],
+        metadata=_in_namespace(document["metadata"], namespace),
+        spec=document["spec"],
+        opts=opts,
+    )
+
+
 _LABELS = {"app.kubernetes.io/managed-by": "runlease"}
-
-
-def config_map_name(installation: str) -> str:
-    """Name of the installation's ConfigMap in each namespace that its pipelines run in."""
-    return f"{CONFIG_MAP}-{installation}"
-
-
-def task_file(task: str) -> Path:
-    """Path of a Task's YAML: in an installed package, or in the repository it is developed in."""
-    relative = Path("task") / task / TASKS[task] / f"{task}.yaml"
-    installed = Path(str(files("runlease"))) / "tekton" / relative
-    return installed if installed.exists() else Path(__file__).parents[3] / "tekton" / relative
-
-
-@cache
-def read_task(task: str) -> dict[str, Any]:
-    """A Task as a document, read once. Raises FileNotFoundError when the package was built without `tekton/`."""
-    document: dict[str, Any] = yaml.safe_load(task_file(task).read_text(encoding="utf-8"))
-    return document
-
-
-def for_installation(document: Mapping[str, Any], config: str, audience: str, token_expiry: int) -> dict[str, Any]:
-    """The same Task with this installation's defaults, so that a pipeline names only its lease. Pure."""
-    defaults = {"installation-config": config, "audience": audience}
-    params = [
-        {**param, "default": defaults[param["name"]]} if param["name"] in defaults else param
-        for param in document["spec"]["params"]
-    ]
-    volumes = [_with_expiry(volume, token_expiry) for volume in document["spec"]["volumes"]]
-    return {**document, "spec": {**document["spec"], "params": params, "volumes": volumes}}
-
-
-def _with_expiry(volume: Mapping[str, Any], seconds: int) -> Mapping[str, Any]:
-    if "projected" not in volume:
-        return volume
-    sources = [
-        {"serviceAccountToken": {**source["serviceAccountToken"], "expirationSeconds": seconds}}
-        for source in volume["projected"]["sources"]
-    ]
-    return {**volume, "projected": {**volume["projected"], "sources": sources}}
 
 
 def _in_namespace(metadata: Mapping[str, Any], namespace: str) -> dict[str, Any]:
