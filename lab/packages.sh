@@ -21,6 +21,8 @@ case "${1:-}" in
     needs etcd-server etcd
     needs npm npm
     needs shellcheck shellcheck
+    needs default-jre-headless java
+    needs maven mvn
     ;;
   *)
     echo "lab/packages.sh: unknown use (got '${1:-}', expected demo or test). Fix: call it by make" >&2
