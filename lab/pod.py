@@ -33,10 +33,18 @@ class StepResult:
 
 
 class TaskPod:
-    """One run of `postgres-migrate`: the guard holds token and lease, the steps see the shared directory alone."""
+    """One run of a Task: the guard holds token and lease, the steps see the shared directory alone."""
 
-    def __init__(self, folder: Path, processes: Processes, config: Mapping[str, str], token: str, lease: str) -> None:
-        self._task: Mapping[str, Any] = read_task("postgres-migrate")
+    def __init__(
+        self,
+        folder: Path,
+        processes: Processes,
+        config: Mapping[str, str],
+        token: str,
+        lease: str,
+        task: str = "postgres-migrate",
+    ) -> None:
+        self._task: Mapping[str, Any] = read_task(task)
         self._processes, self._lease, self._folder = processes, lease, private_folder(folder)
         self.shared = private_folder(folder / "shared")
         self._state = private_folder(folder / "state")
@@ -97,6 +105,11 @@ class TaskPod:
         """Run the step `migrate` on a directory of SQL files, or with a command of the user's own."""
         results = (str(self._folder / name) for name in ("applied", "pending"))
         return self.step("migrate", *results, "apply", str(directory), ".", *command)
+
+    def seed(self, directory: Path) -> StepResult:
+        """Run the step `seed` of `postgres-seed` on a directory of CSV and SQL files."""
+        results = (str(self._folder / name) for name in ("changed", "rows"))
+        return self.step("seed", *results, str(directory), ".")
 
 
 def _sh() -> str:

@@ -80,7 +80,8 @@ class Story:
         uid = issuer.create_pod(NAMESPACE, pod, account)
         token = issuer.token(NAMESPACE, account, "runlease/shop-local", pod=pod)
         self._tell.say(f"token of {NAMESPACE}/{account}, audience runlease/shop-local, 10 min, bound to pod {uid}")
-        return TaskPod(self._folder / f"pod-{task}", self._processes, self._config_map(), token, lease)
+        folder = self._folder / f"pod-{task}"
+        return TaskPod(folder, self._processes, self._config_map(), token, lease, f"postgres-{task}")
 
     def _config_map(self) -> Mapping[str, str]:
         name = "runlease-shop-local"
@@ -137,13 +138,13 @@ class Story:
         )
 
     def _seed(self) -> None:
-        self._tell.chapter("The task `seed` runs a command of your own under the lease shop-seeder")
+        self._tell.chapter("The task `seed` brings shop/seed, CSV and SQL, under the lease shop-seeder")
         pod = self._pod("seed", "shop-seeder")
         pod.start_guard()
         self._step(pod.step("check"), "the seeder is itself, not the owner")
         login, password = _credential(pod)
-        command = ("psql", "-X", "-q", "service=runlease", "-f", "seed.sql")
-        self._step(pod.migrate(SHOP / "seed", *command), "some 7,300 rows are seeded")
+        self._step(pod.seed(SHOP / "seed"), "some 7,300 rows are seeded")
+        self._step(pod.seed(SHOP / "seed"), "the same seed again changes nothing")
         self._tell.held(
             "refused: a seeder that drops a table", *self._refusal(login, password, "DROP TABLE app.orders")
         )

@@ -5,7 +5,9 @@ A server that cannot be found or started fails the tests that need it, with what
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from lab.runner import TaskRunner
 from lab.stack import Servers, on_servers
 from tests.live.checked_stack import Stack, clean, named
 from tests.live.deployment import Deployment, Lease, Leased, Sites
+from tests.live.shop_runs import Shop, open_shop
 from tests.live.task_runs import Begin, begin_on, config_map
 
 
@@ -127,6 +130,22 @@ def runs(shop: Deployment, lab_folder: Path, tmp_path_factory: pytest.TempPathFa
     maps = {f"runlease-{shop.installation}": config_map(shop, lab_folder)}
     with TaskRunner(tmp_path_factory.mktemp("runs"), shop.issuer, maps) as runner:
         yield begin_on(runner, shop)
+
+
+@pytest.fixture(scope="session")
+def shops(
+    request: pytest.FixtureRequest, lab_folder: Path, openbao: OpenBao, issuer: LabIssuer
+) -> Iterator[Callable[[int], Shop]]:
+    """The shop on a PostgreSQL of that version: deployed, migrated, and ready for TaskRuns."""
+    with ExitStack() as opened:
+
+        @cache
+        def shop(major: int) -> Shop:
+            server = request.getfixturevalue(f"postgres{major}")
+            site = Deployment("tasks", f"pg{major}-tasks", major, False, server, openbao, issuer)
+            return opened.enter_context(open_shop(site, lab_folder))
+
+        yield shop
 
 
 @pytest.fixture(scope="module")

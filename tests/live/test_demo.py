@@ -33,7 +33,7 @@ def test_everything_holds_with_an_api_server() -> None:
 
     assert told.returncode == 0, told.stdout + told.stderr
     assert "kube-apiserver from" in told.stdout
-    assert "31 of 31 held." in told.stdout
+    assert "32 of 32 held." in told.stdout
 
 
 def test_everything_holds_without_one_and_the_first_lines_say_so(lab_folder: Path) -> None:
@@ -45,7 +45,7 @@ def test_everything_holds_without_one_and_the_first_lines_say_so(lab_folder: Pat
     assert told.returncode == 0, told.stdout + told.stderr
     assert told.stdout.startswith("No kube-apiserver here.")
     assert "make kubernetes" in told.stdout.split("\n\n")[0]
-    assert "31 of 31 held." in told.stdout
+    assert "32 of 32 held." in told.stdout
 
 
 def test_one_thing_that_does_not_hold_fails_the_summary(capsys: pytest.CaptureFixture[str]) -> None:

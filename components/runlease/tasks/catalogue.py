@@ -14,6 +14,7 @@ TASKS: Mapping[str, str] = {
     "postgres-migrate": "0.1",
     "postgres-run": "0.1",
     "postgres-sandbox": "0.1",
+    "postgres-seed": "0.1",
 }
 """Every Task and the version that this package installs."""
 
