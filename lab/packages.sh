@@ -18,6 +18,7 @@ case "${1:-}" in
   test)
     needs postgresql-15 /usr/lib/postgresql/15/bin/postgres
     needs postgresql-15-pgaudit /usr/lib/postgresql/15/lib/pgaudit.so
+    needs postgresql-15-pgtap /usr/share/postgresql/15/extension/pgtap.control
     needs etcd-server etcd
     needs npm npm
     needs shellcheck shellcheck

@@ -132,8 +132,9 @@ def test_only_the_lease_is_required(task: str) -> None:
     assert [param["name"] for param in spec(task)["params"] if "default" not in param] == ["lease"]
 
 
-def test_a_workspace_is_only_read(task: str) -> None:
-    assert not [space["name"] for space in spec(task).get("workspaces", []) if not space.get("readOnly")]
+def test_a_workspace_is_only_read_or_may_be_left_out(task: str) -> None:
+    spaces = spec(task).get("workspaces", [])
+    assert not [space["name"] for space in spaces if not space.get("readOnly") and not space.get("optional")]
 
 
 def test_the_lease_is_proven_first_and_given_back_last(task: str) -> None:

@@ -15,6 +15,7 @@ TASKS: Mapping[str, str] = {
     "postgres-run": "0.1",
     "postgres-sandbox": "0.1",
     "postgres-seed": "0.1",
+    "postgres-verify": "0.1",
 }
 """Every Task and the version that this package installs."""
 
