@@ -22,6 +22,7 @@ case "${1:-}" in
     needs etcd-server etcd
     needs npm npm
     needs shellcheck shellcheck
+    needs busybox busybox
     needs default-jre-headless java
     needs maven mvn
     ;;

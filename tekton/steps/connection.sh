@@ -11,7 +11,7 @@ setting() (
 )
 
 encoded() (
-  LC_ALL=C
+  LC_ALL=C # elsewhere é may stand between A and z
   case $1 in
     *[!A-Za-z0-9._/-]*) for byte in $(printf %s "$1" | od -A n -v -t x1); do printf '%%%s' "$byte"; done ;;
     *) printf %s "$1" ;;

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Made by runlease wrap: the lines before the mark hold the lease for this step. Edit the Task that was wrapped.
 # Usage: wrapped.sh SHARED_DIRECTORY STEP CONNECTIONS [COMMAND] [ARGUMENT...]
+# shellcheck disable=SC2317 # what stands before the last exit is reached: a trap says the farewell
 set -eu
 dir=$1 step=$2 connections=$3
 shift 3

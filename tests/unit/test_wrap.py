@@ -11,7 +11,7 @@ from runlease.tasks import Connection, Wrapping, read_task, step_script, wrap
 from runlease.tasks.wrapping import unwrapped
 from tests.unit.wrapped_tasks import TASK, WRAPPING, edited, named, wrapped
 
-OURS = read_task("postgres-migrate")["spec"]
+OURS = read_task("postgres-run")["spec"]
 
 
 def test_it_waits_first_and_gives_back_last() -> None:
@@ -96,11 +96,12 @@ def test_the_user_can_be_left_to_the_platform() -> None:
 
 
 def test_our_own_steps_are_hardened_and_the_users_say_what_else_they_want() -> None:
-    template = {"securityContext": {"readOnlyRootFilesystem": False, "capabilities": {"drop": ["ALL"]}}}
+    own = {"readOnlyRootFilesystem": False, "seccompProfile": {"type": "Localhost", "localhostProfile": "own.json"}}
+    template = {"securityContext": own}
     spec = wrapped(task=edited(lambda spec: spec.update(stepTemplate=template)))
     hardened = OURS["stepTemplate"]["securityContext"]
     assert spec["steps"][0]["securityContext"] == spec["steps"][-1]["securityContext"] == hardened
-    assert spec["stepTemplate"]["securityContext"] == hardened | {"readOnlyRootFilesystem": False}
+    assert spec["stepTemplate"]["securityContext"] == hardened | own
     assert "readOnlyRootFilesystem" not in wrapped()["stepTemplate"]["securityContext"]
 
 

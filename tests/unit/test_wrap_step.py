@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -13,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from runlease.tasks import step_script
 from tests.unit.wrapped_tasks import edited, wrapped
 
 SERVICE = """\
@@ -42,8 +44,11 @@ class Step:
         os.mkfifo(self.shared / "line")
         self._folder, self._line = folder, os.open(self.shared / "line", os.O_RDONLY | os.O_NONBLOCK)
 
-    def start(self, *connections: str, **step: Any) -> subprocess.Popen[str]:
-        """Start it as Tekton would: the script as a file, its arguments; no environment but PATH and the step's own."""
+    def start(self, *connections: str, shell: str = "", **step: Any) -> subprocess.Popen[str]:
+        """Start it as Tekton would: the script as a file, its arguments; no environment but PATH and the step's own.
+
+        shell: what /bin/sh is in the image; this machine's by default.
+        """
         task = edited(lambda spec: spec.update(steps=[{"name": "migrate", **step}]))
         made = wrapped(*connections, task=task)["steps"][1]
         script = self._folder / "script-1"
@@ -52,7 +57,7 @@ class Step:
         args = [arg.replace("/runlease/lease", str(self.shared)) for arg in made["args"]]
         environment = {one["name"]: one["value"] for one in made.get("env", [])}
         return subprocess.Popen(
-            [script, *args],
+            [*shell.split(), script, *args],
             env={"PATH": os.environ["PATH"], **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -104,6 +109,24 @@ def test_a_script_runs_under_its_own_interpreter_and_hands_over(step: Step, scri
     code, output = step.run(script=script, args=["one"])
     assert (code, output.splitlines()[-1]) == (0, "done one")
     assert step.heard() == ["migrate", "handover"]
+
+
+@pytest.mark.parametrize("shell", ["bash --posix", "dash", "busybox sh"])
+def test_our_lines_run_in_every_image_s_shell(step: Step, shell: str) -> None:
+    if shutil.which(shell.split()[0]) is None:
+        pytest.fail(f"tests/unit: no {shell.split()[0]} on PATH. Fix: apt-get install {shell.split()[0]}")
+    script = SCRIPTS["below the mark"] + '\necho "$DATABASE_URL"\nexit 3'
+    code, output = step.run("libpq-url", "jdbc-url", "variables", shell=shell, script=script, args=["one"])
+    *_, done, url = output.splitlines()
+    assert (code, done) == (3, "done one")
+    assert parse_qs(urlsplit(url).query)["options"] == ['-c role=shop\\ owner -c search_path="$user",public']
+    assert step.heard() == ["migrate", "failed"]
+
+
+def test_shellcheck_finds_nothing_in_our_lines() -> None:
+    command = ["shellcheck", "--shell=sh", "-"]
+    checked = subprocess.run(command, input=step_script("wrapped"), capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("words", [(["echo"], ["two words", "$HOME", "*"]), (["echo", "two words"], ["$HOME", "*"])])

@@ -6,7 +6,7 @@ from typing import Any
 
 from runlease.tasks.catalogue import read_task
 
-_SOURCE = "postgres-migrate"
+_SOURCE = "postgres-run"
 _PARAMS = ("lease", "installation-config", "audience", "guard-image", "psql-image")
 
 Document = dict[str, Any]
