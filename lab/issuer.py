@@ -7,7 +7,7 @@ import hashlib
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -35,6 +35,12 @@ class TokenIssuer(Protocol):
 
     def create_pod(self, namespace: str, name: str, service_account: str) -> str:
         """Make a pod that never runs, and return its uid; one that exists is left as it is."""
+
+    def add_pod(self, manifest: dict[str, Any]) -> str:
+        """Keep the pod of this manifest, and return its uid; it runs elsewhere."""
+
+    def remove_pod(self, namespace: str, name: str) -> None:
+        """Forget a pod: no token is bound to it any more, and another of its name has another uid."""
 
     def token(
         self, namespace: str, service_account: str, audience: str, pod: str | None = None, seconds: int = 600
@@ -78,6 +84,15 @@ class LabIssuer:
         """Make the pod, and return its uid. Raises LabError for an account that does not exist."""
         self._account_uid(namespace, service_account)
         return self._pods.setdefault((namespace, name), Pod(str(uuid.uuid4()), service_account)).uid
+
+    def add_pod(self, manifest: dict[str, Any]) -> str:
+        """Make the pod of a manifest, and return its uid."""
+        metadata = manifest["metadata"]
+        return self.create_pod(metadata["namespace"], metadata["name"], manifest["spec"]["serviceAccountName"])
+
+    def remove_pod(self, namespace: str, name: str) -> None:
+        """Forget a pod."""
+        self._pods.pop((namespace, name), None)
 
     def token(
         self, namespace: str, service_account: str, audience: str, pod: str | None = None, seconds: int = 600

@@ -113,6 +113,14 @@ class Kubernetes:
         pod = self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
         return str(pod["metadata"]["uid"])
 
+    def add_pod(self, manifest: Object) -> str:
+        """Store a pod, and return its uid. Raises RefusedError when the server does not admit it."""
+        return str(self.apply(manifest)["metadata"]["uid"])
+
+    def remove_pod(self, namespace: str, name: str) -> None:
+        """Delete a pod's object at once."""
+        self.delete("v1", "Pod", name, namespace)
+
     def token(
         self, namespace: str, service_account: str, audience: str, pod: str | None = None, seconds: int = 600
     ) -> str:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-import threading
+import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from lab.runner.durations import seconds_of
 from lab.runner.outcome import Outcome
-from lab.runner.plan import seconds
-from lab.runner.task import Param, TaskError, parameters, substituted
-from lab.runner.taskrun import TaskRun, TaskRunner
+from lab.runner.pod import TICK
+from lab.runner.task import Object, Param, TaskError, parameters, refuse_unknown, substituted
+from lab.runner.taskrun import TaskRun
+from lab.runner.taskrunner import HOUR, TaskRunner
 
 _RESULT = re.compile(r"\$\(tasks\.([a-z0-9-]+)\.results\.[^)]+\)")
-_HOUR = 3600.0
+_PIPELINE = {"description", "displayName", "params", "workspaces", "tasks", "finally"}
+_TASK = {"name", "displayName", "description", "taskRef", "params", "workspaces", "runAfter", "retries", "timeout"}
+_RUN = {"pipelineRef", "params", "workspaces", "taskRunSpecs", "taskRunTemplate", "timeouts"}
 
 
 class Stop(StrEnum):
@@ -38,6 +41,7 @@ class PipelineOutcome:
     tasks: Mapping[str, Outcome]
     finals: Mapping[str, Outcome]
     stopped: bool
+    """Whether somebody, or a timeout, ended it."""
     expected: int
     """Number of tasks that had to run."""
 
@@ -49,149 +53,162 @@ class PipelineOutcome:
 
 
 class PipelineRunner:
-    """Runs a Pipeline's document as a PipelineRun's document asks for it."""
+    """Runs a Pipeline's document as a PipelineRun's document asks for it; one run each."""
 
     def __init__(self, runner: TaskRunner, tasks: Mapping[str, Mapping[str, Any]], **starting: Any) -> None:
         """tasks: those of the namespace by name. starting: what every TaskRun is started with, such as `sidecars`."""
         self._runner, self._tasks, self._starting = runner, tasks, starting
-        self._running: dict[str, TaskRun] = {}
+        self.running: dict[str, TaskRun] = {}
+        """The TaskRuns so far, by the names of the Pipeline's tasks."""
         self._stop: Stop | None = None
-        self._timed_out = False
-        self._lock = threading.Lock()
 
     def stop(self, how: Stop) -> None:
-        """Set `spec.status`."""
+        """Set `spec.status`, from any thread."""
         self._stop = how
-        if how is not Stop.STOPPED_RUN_FINALLY:
-            self._cancel_running()
 
     def run(
         self, pipeline: Mapping[str, Any], run: Mapping[str, Any], workspaces: Mapping[str, Path]
     ) -> PipelineOutcome:
         """Run it to its end. `workspaces` stand for those that the PipelineRun binds."""
-        spec, asked = pipeline["spec"], run["spec"]
-        name = run["metadata"].get("name") or f"{run['metadata']['generateName']}x"
-        given = {one["name"]: one["value"] for one in asked.get("params", [])}
-        params = parameters(spec.get("params", []), given, str(pipeline["metadata"]["name"]))
-        known = {f"params.{key}": value for key, value in params.items()} | {"context.pipelineRun.name": name}
-        limits = {key: seconds(str(value)) for key, value in asked.get("timeouts", {}).items()}
-        whole = limits.get("pipeline", _HOUR)
-        tasks_limit = limits.get("tasks", whole - limits["finally"] if "finally" in limits else whole)
-        each = _Each(self, asked, workspaces, known, name)
-        with self._limit(tasks_limit):
-            done = self._stage(spec["tasks"], each, {}, ordered=True)
-        known |= {f"tasks.{key}.status": "Succeeded" if one.succeeded else "Failed" for key, one in done.items()}
-        known |= {f"tasks.{one['name']}.status": "None" for one in spec["tasks"] if one["name"] not in done}
-        finals: dict[str, Outcome] = {}
-        # Without timeouts of its own, what is left for `finally` after the tasks' end is nothing.
-        out_of_time = self._timed_out and "tasks" not in limits and "finally" not in limits
-        if self._stop is not Stop.CANCELLED and not out_of_time:
-            stopped, self._stop, self._timed_out = (self._stop, self._timed_out), None, False
-            with self._limit(limits.get("finally", whole)):
-                finals = self._stage(spec.get("finally", []), each, done, ordered=False)
-            self._stop, self._timed_out = stopped
-        expected = len(spec["tasks"]) + len(spec.get("finally", []))
-        return PipelineOutcome(name, done, finals, self._stop is not None or self._timed_out, expected)
-
-    def start(self, task: str, asked: Mapping[str, Any]) -> TaskRun:
-        """Start one task of the Pipeline, unless the run is stopped. Raises TaskError for a Task that is not there."""
-        reference = asked["taskRef"]["name"]
-        if reference not in self._tasks:
-            raise TaskError(
-                f"tasks.{task}: no Task {reference} in the namespace (expected one of {sorted(self._tasks)})"
-            )
-        with self._lock:
-            self._running[task] = self._runner.start(self._tasks[reference], **asked["start"], **self._starting)
-            return self._running[task]
+        each = _Each(pipeline, run, workspaces)
+        finals = each.spec.get("finally", [])
+        timeouts = _Timeouts.read(run["spec"].get("timeouts", {}), time.monotonic())
+        done, timed_out = self._stage(each.spec["tasks"], each, {}, timeouts.tasks)
+        last: dict[str, Outcome] = {}
+        stopped = self._stop is not None or timed_out
+        if self._stop is not Stop.CANCELLED and time.monotonic() < timeouts.pipeline:
+            self._stop = None
+            each.tell_finally(done)
+            last, late = self._stage(finals, each, done, timeouts.of_finally(time.monotonic()), ordered=False)
+            stopped |= late or self._stop is not None
+        return PipelineOutcome(each.name, done, last, stopped, len(each.spec["tasks"]) + len(finals))
 
     def _stage(
-        self, tasks: Sequence[Mapping[str, Any]], each: _Each, before: Mapping[str, Outcome], *, ordered: bool
-    ) -> dict[str, Outcome]:
+        self,
+        tasks: Sequence[Object],
+        each: _Each,
+        before: Mapping[str, Outcome],
+        deadline: float,
+        *,
+        ordered: bool = True,
+    ) -> tuple[dict[str, Outcome], bool]:
+        """Run these tasks; their outcomes, and whether time was over first."""
+        waiting, skipped = list(tasks), set[str]()
+        here: dict[str, TaskRun] = {}
         done: dict[str, Outcome] = {}
-        waiting = list(tasks)
-        while waiting and not self._stop and not self._timed_out:
-            if ordered and any(not one.succeeded for one in done.values()):
-                break
-            ready = [one for one in waiting if not ordered or _after(one) <= done.keys()]
-            if not ready:
-                raise TaskError(f"tasks: {[one['name'] for one in waiting]} wait for one another. Fix: change runAfter")
-            waiting = [one for one in waiting if one not in ready]
-            known = {**before, **done}
-            with ThreadPoolExecutor(len(ready)) as threads:
-                ends = threads.map(each.run, ready, [known] * len(ready))
-            done |= {one["name"]: end for one, end in zip(ready, ends, strict=True) if end is not None}
-        return done
+        while True:
+            timed_out = time.monotonic() >= deadline
+            failed = ordered and any(not one.succeeded for one in done.values())
+            if self._stop or timed_out or failed:
+                waiting.clear()
+            if timed_out or self._stop in (Stop.CANCELLED, Stop.CANCELLED_RUN_FINALLY):
+                for run in here.values():
+                    run.cancel()
+            for task in [one for one in waiting if not ordered or _after(one) <= done.keys() | skipped]:
+                waiting.remove(task)
+                started = self._start(task, each, {**before, **done})
+                if started:
+                    here[task["name"]] = started
+                else:
+                    skipped.add(task["name"])
+            if not here:
+                if waiting:
+                    names = [one["name"] for one in waiting]
+                    raise TaskError(f"tasks: {names} wait for one another. Fix: change runAfter")
+                return done, timed_out
+            for name in [name for name, run in here.items() if run.done]:
+                done[name] = here.pop(name).wait()
+            time.sleep(TICK)
 
-    def _limit(self, limit: float) -> _Limit:
-        return _Limit(limit, self._out_of_time)
-
-    def _out_of_time(self) -> None:
-        self._timed_out = True
-        self._cancel_running()
-
-    def _cancel_running(self) -> None:
-        with self._lock:
-            for run in self._running.values():
-                run.cancel()
+    def _start(self, task: Object, each: _Each, before: Mapping[str, Outcome]) -> TaskRun | None:
+        """Start one task, or skip it because a result that it wants was never written."""
+        reference = task["taskRef"]["name"]
+        if reference not in self._tasks:
+            known = sorted(self._tasks)
+            raise TaskError(f"tasks.{task['name']}: no Task {reference} in the namespace (expected one of {known})")
+        asked = each.asked(task, before)
+        if asked is None:
+            return None
+        self.running[task["name"]] = self._runner.start(self._tasks[reference], **asked, **self._starting)
+        return self.running[task["name"]]
 
 
 class _Each:
-    """One task of a Pipeline → its TaskRun."""
+    """A Pipeline's tasks → what is asked of each TaskRun."""
 
-    def __init__(
-        self,
-        runner: PipelineRunner,
-        asked: Mapping[str, Any],
-        workspaces: Mapping[str, Path],
-        known: dict[str, Param],
-        name: str,
-    ) -> None:
-        self._runner, self._asked, self._workspaces, self._known, self._name = runner, asked, workspaces, known, name
-        self._accounts = {
-            one["pipelineTaskName"]: one.get("serviceAccountName") for one in asked.get("taskRunSpecs", [])
-        }
+    def __init__(self, pipeline: Mapping[str, Any], run: Mapping[str, Any], workspaces: Mapping[str, Path]) -> None:
+        self.spec, self._asked, self._workspaces = pipeline["spec"], run["spec"], workspaces
+        where = str(pipeline["metadata"]["name"])
+        refuse_unknown(self.spec, _PIPELINE, where)
+        refuse_unknown(self._asked, _RUN, "PipelineRun")
+        for task in [*self.spec["tasks"], *self.spec.get("finally", [])]:
+            refuse_unknown(task, _TASK, f"{where}.{task['name']}")
+        self.name = str(run["metadata"].get("name") or f"{run['metadata']['generateName']}x")
+        self._namespace = str(run["metadata"].get("namespace", "ci"))
+        given = {one["name"]: one["value"] for one in self._asked.get("params", [])}
+        params = parameters(self.spec.get("params", []), given, where)
+        self._known: dict[str, Param] = {f"params.{key}": value for key, value in params.items()}
+        self._known |= {"context.pipelineRun.name": self.name, "context.pipeline.name": where}
+        self._specs = {one["pipelineTaskName"]: one for one in self._asked.get("taskRunSpecs", [])}
 
-    def run(self, task: Mapping[str, Any], before: Mapping[str, Outcome]) -> Outcome | None:
-        """Its outcome; None when it is skipped because a result that it wants was never written."""
+    def tell_finally(self, done: Mapping[str, Outcome]) -> None:
+        """Let `finally` see how each task ended."""
+        names = [one["name"] for one in self.spec["tasks"]]
+        said = {name: "Succeeded" if done[name].succeeded else "Failed" for name in names if name in done}
+        self._known |= {f"tasks.{name}.status": said.get(name, "None") for name in names}
+        ended = "Failed" if "Failed" in said.values() else "Succeeded" if len(said) == len(names) else "Completed"
+        self._known["tasks.status"] = ended
+
+    def asked(self, task: Object, before: Mapping[str, Outcome]) -> dict[str, Any] | None:
+        """What its TaskRun is started with; None when a result that it wants was never written."""
         known = self._known | {
             f"tasks.{name}.results.{result}": value
             for name, one in before.items()
             for result, value in one.results.items()
         }
-        try:
-            params = substituted(task.get("params", []), known, f"tasks.{task['name']}")
-        except TaskError:
-            if any(_RESULT.search(str(one)) for one in task.get("params", [])):
-                return None
-            raise
+        wanted = {found[0][2:-1] for found in _RESULT.finditer(str(task.get("params", [])))}
+        if not wanted <= known.keys():
+            return None
+        params = substituted(task.get("params", []), known, f"tasks.{task['name']}")
         template = self._asked.get("taskRunTemplate", {})
-        start = {
-            "name": f"{self._name}-{task['name']}",
-            "service_account": self._accounts.get(task["name"]) or template.get("serviceAccountName", "default"),
+        own = self._specs.get(task["name"], {})
+        pod = own.get("podTemplate") or template.get("podTemplate", {})
+        return {
+            "name": f"{self.name}-{task['name']}",
+            "namespace": self._namespace,
+            "service_account": own.get("serviceAccountName") or template.get("serviceAccountName", "default"),
             "params": {one["name"]: one["value"] for one in params},
             "workspaces": {one["name"]: self._workspace(one) for one in task.get("workspaces", [])},
-            "pipeline_run": self._name,
+            "environment": {one["name"]: one["value"] for one in pod.get("env", [])},
+            "pipeline_run": self.name,
             "retries": task.get("retries", 0),
-            "timeout": seconds(task["timeout"]) if "timeout" in task else None,
+            "timeout": seconds_of(task["timeout"]) if "timeout" in task else None,
         }
-        return self._runner.start(task["name"], {"taskRef": task["taskRef"], "start": start}).wait()
 
     def _workspace(self, one: Mapping[str, Any]) -> Path:
         return self._workspaces[str(one.get("workspace", one["name"]))] / str(one.get("subPath", ""))
 
 
-class _Limit:
-    """Calls somebody when the block takes too long."""
+@dataclass(frozen=True)
+class _Timeouts:
+    """When a PipelineRun's time is over, on the clock of `time.monotonic`."""
 
-    def __init__(self, limit: float, call: Any) -> None:
-        self._timer = threading.Timer(limit, call)
-        self._timer.daemon = True
+    pipeline: float
+    tasks: float
+    finals: float | None
+    """Seconds for `finally`, counted from its start."""
 
-    def __enter__(self) -> None:
-        self._timer.start()
+    @classmethod
+    def read(cls, spec: Mapping[str, Any], now: float) -> _Timeouts:
+        """Tekton's `timeouts`: an hour for all; tasks have what `finally` leaves them, if it says so."""
+        limits = {name: seconds_of(str(value)) for name, value in spec.items()}
+        whole = limits.get("pipeline", HOUR)
+        tasks = limits.get("tasks", whole - limits.get("finally", 0.0))
+        return cls(now + whole, now + tasks, limits.get("finally"))
 
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+    def of_finally(self, now: float) -> float:
+        """When the time of `finally` is over."""
+        return self.pipeline if self.finals is None else min(self.pipeline, now + self.finals)
 
 
 def _after(task: Mapping[str, Any]) -> set[str]:

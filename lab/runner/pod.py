@@ -1,181 +1,169 @@
-"""A pod as kubelet runs it: one container after the other, sidecars beside them, signals and grace at the end."""
+"""A pod on this machine, as kubelet runs it: containers, their order, restarts, grace and end."""
 
 from __future__ import annotations
 
-import signal
-import threading
+import base64
+import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
 
-from lab.runner.container import Container, ContainerPlan
-from lab.runner.outcome import StepOutcome
+from lab.runner.container import Container, messages
+from lab.runner.node import Node
+from lab.runner.task import Object
 from lab.runner.volumes import Volumes
 
-GRACE, FORCED_GRACE = 30.0, 1.8
-"""Seconds between SIGTERM and SIGKILL; the second after `--force` (measured on a real cluster)."""
+LEFT_TO_SIDECARS = 1.8
+"""Seconds that kubelet leaves to a pod deleted by force, and to native sidecars when the steps used up the grace."""
 TICK = 0.02
-
-
-class Sidecars(StrEnum):
-    """How Tekton starts sidecars: beside the steps, or as init containers that stay (`enable-kubernetes-sidecar`)."""
-
-    CLASSIC = "classic"
-    NATIVE = "native"
-
-
-@dataclass(frozen=True)
-class StepPlan:
-    """A step's container, and what Tekton's entrypoint does around it."""
-
-    container: ContainerPlan
-    timeout: float | None = None
-    """Seconds until the first process, and it alone, is killed."""
-    goes_on: bool = False
-    """`onError: continue`."""
+"""Seconds between two looks."""
+BACK_OFF = 10.0
+"""Seconds before a native sidecar's second restart and each one after; the first is at once."""
 
 
 class Pod:
-    """The containers of one attempt."""
+    """A pod that was given to this node; `tick` does what is to be done now."""
 
-    def __init__(
-        self,
-        folder: Path,
-        volumes: Volumes,
-        steps: Sequence[StepPlan],
-        sidecars: Sequence[ContainerPlan],
-        mode: Sidecars,
-    ) -> None:
-        self._folder, self._volumes, self._plans, self._sidecar_plans = folder, volumes, steps, sidecars
-        self.mode = mode
-        self.outcomes: list[StepOutcome] = []
-        self._sidecars: dict[str, Container] = {}
-        self._running: Container | None = None
-        self._told: float | None = None
-        self._lock = threading.Lock()
-        self.failed = False
+    def __init__(self, manifest: Object, node: Node) -> None:
+        self.manifest, self._node = manifest, node
+        node.folder.mkdir(parents=True, exist_ok=True)
+        self.started = time.monotonic()
+        self._steps_ended = float("inf")
+        self.volumes = Volumes(manifest, node)
+        made = {one["name"]: Container(one, manifest, node, self.volumes) for one in _all(manifest)}
+        self.steps = [one for name, one in made.items() if name.startswith("step-")]
+        self.sidecars = [one for one in made.values() if one not in self.steps]
+        self.native = any("restartPolicy" in one.manifest for one in self.sidecars)
+        self._again: set[str] = set()
+        self._grace: float | None = None
+        self._until = float("inf")
 
-    # --- what happens in it
+    def start(self) -> None:
+        """Make the volumes, do what Tekton's init containers do, start sidecars and steps."""
+        self.started = time.monotonic()
+        self.volumes.make()
+        _place_tools(self.manifest, self.volumes)
+        for container in [*self.sidecars, *self.steps]:
+            container.start()
+        self._until = time.monotonic() + self.manifest["spec"]["activeDeadlineSeconds"]
 
-    def start_sidecars(self) -> None:
-        """Start them; nothing waits until they are ready."""
-        for plan in self._sidecar_plans:
-            self._sidecars[plan.name] = Container(plan, self._folder)
+    @property
+    def steps_ended(self) -> bool:
+        """Whether every step has."""
+        return all(one.code is not None for one in self.steps)
 
-    def run_steps(self) -> None:
-        """Run the steps, one after the other, until one fails or the pod is told to end."""
-        for plan in self._plans:
-            name = plan.container.name
-            if self.failed or self._told is not None:
-                self.outcomes.append(StepOutcome(name, None, "", 0.0))
-                continue
-            code, seconds = self._run(plan)
-            self.outcomes.append(StepOutcome(name, code, self._output(name), seconds))
-            exit_code = self._folder / "steps" / f"step-{name}"
-            exit_code.mkdir(parents=True, exist_ok=True)
-            (exit_code / "exitCode").write_text(str(code))
-            timed_out = plan.timeout is not None and seconds >= plan.timeout and code == 137
-            self.failed = code != 0 and (timed_out or not plan.goes_on)
+    def steps_ended_for(self, seconds: float) -> bool:
+        """Whether every step has ended, so long ago."""
+        return time.monotonic() >= self._steps_ended + seconds
 
-    def _run(self, plan: StepPlan) -> tuple[int, float]:
-        with self._lock:
-            if self._told is not None:
-                return 2, 0.0  # an entrypoint that waits has no handler yet
-            self._running = Container(plan.container, self._folder)
-        step = self._running
-        while (code := step.wait(TICK)) is None:
-            self._restart_native()
-            passed = time.monotonic() - step.started
-            if plan.timeout is not None and passed > plan.timeout:
-                step.signal(signal.SIGKILL, group=False)
-            if self._told is not None and time.monotonic() > self._told:
-                step.kill()
-        self._running = None
-        return code, time.monotonic() - step.started
-
-    def _restart_native(self) -> None:
-        if self.mode is Sidecars.NATIVE and self._told is None:
-            for plan in self._sidecar_plans:
-                if not self._sidecars[plan.name].running:
-                    self._sidecars[plan.name].wait(0)
-                    self._sidecars[plan.name] = Container(plan, self._folder)
-
-    # --- what is done to it
-
-    def tell(self, grace: float = GRACE) -> None:
-        """SIGTERM to every container, as kubelet does when a pod is deleted; a step still running is killed later."""
-        with self._lock:
-            self._told = time.monotonic() + grace
-            if self._running:
-                self._running.signal(signal.SIGTERM, group=True)
-        if self.mode is Sidecars.CLASSIC:
-            self._signal_sidecars()
-
-    def kill_step(self) -> None:
-        """SIGKILL to the running step's first process: keep-pod-on-cancel, or somebody's `kill -9`."""
-        if self._running:
-            self._running.signal(signal.SIGKILL, group=False)
-
-    def kill_sidecar(self, name: str) -> None:
-        """SIGKILL to a sidecar."""
-        self._sidecars[name].signal(signal.SIGKILL, group=False)
-
-    def annotate(self, name: str, value: str) -> None:
-        """A new annotation of the pod."""
-        self._volumes.annotate(name, value)
-
-    def stop_sidecars(self, *, nop_has_shell: bool = False) -> None:
-        """SIGTERM, the grace that is left, SIGKILL. Classic: the nop image, which may run the script again."""
-        left = GRACE if self._told is None else max(self._told - time.monotonic(), FORCED_GRACE)
-        if self.mode is Sidecars.NATIVE or self._told is None:
-            self._signal_sidecars()
-        self._end_sidecars(left)
-        if nop_has_shell:
-            self.start_sidecars()
-            self._end_sidecars(5.0)
-
-    def remove(self) -> None:
-        """Leave nothing of it."""
-        for container in (*self._sidecars.values(), *([self._running] if self._running else [])):
-            container.kill()
-        self._volumes.remove()
-
-    # --- what it looks like
+    @property
+    def ended(self) -> bool:
+        """Whether every container has, for good."""
+        return self.steps_ended and all(one.code is not None for one in self.sidecars) and not self._again
 
     @property
     def sidecars_running(self) -> bool:
         """Whether any sidecar lives."""
-        return any(one.running for one in self._sidecars.values())
+        return any(one.running for one in self.sidecars)
 
     @property
     def step_running(self) -> str:
-        """Name of the step that runs now; empty when none does."""
-        running = self._running
-        return running.name if running else ""
+        """Name of the step whose command runs now; empty when none does."""
+        began = (one for one in self.steps if one.running and any(x["key"] == "StartedAt" for x in messages(one)))
+        return next((one.name.removeprefix("step-") for one in began), "")
 
     def sidecar_output(self) -> dict[str, str]:
         """What each sidecar has said."""
-        return {name: one.output for name, one in self._sidecars.items()}
+        return {one.name.removeprefix("sidecar-"): one.output for one in self.sidecars}
 
     def pids(self) -> list[int]:
-        """The first process of each container that runs."""
-        found: list[Container | None] = [*self._sidecars.values(), self._running]
-        return [one.process.pid for one in found if one and one.running]
+        """The first process of each container that runs, as this machine numbers it."""
+        return [one.pid for one in [*self.sidecars, *self.steps] if one.pid]
 
-    def _signal_sidecars(self) -> None:
-        for one in self._sidecars.values():
-            one.signal(signal.SIGTERM, group=False)
+    def kill_step(self) -> None:
+        """SIGKILL to the running step's command, as when memory runs out."""
+        for step in self.steps:
+            step.kill_command()
 
-    def _end_sidecars(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        for one in self._sidecars.values():
-            if one.wait(max(0.0, end - time.monotonic())) is None:
-                one.kill()
+    def kill_sidecar(self, name: str) -> None:
+        """SIGKILL to a sidecar."""
+        for sidecar in self.sidecars:
+            if sidecar.name == f"sidecar-{name}":
+                sidecar.kill()
 
-    def _output(self, name: str) -> str:
-        return (self._folder / f"{name}.log").read_text(errors="replace").strip()
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing more happens to it by itself: it has ended, or a classic sidecar runs that nobody stops."""
+        left = not self.native and self._grace is None and self.steps_ended and not self._again
+        return self.ended or (
+            left and all(one.told is None and one.starts == 1 for one in self.sidecars if one.running)
+        )
+
+    def annotate(self, name: str, value: str) -> None:
+        """Set an annotation; the downward API's files follow at once."""
+        self.manifest["metadata"]["annotations"][name] = value
+        self.volumes.refresh()
+
+    def swap_sidecars(self, *, nop_has_shell: bool) -> None:
+        """Put the nop image into the place of running sidecars: SIGTERM, and what it is started with again."""
+        for sidecar in self.sidecars:
+            if sidecar.running:
+                sidecar.stop(self._node.grace)
+                if nop_has_shell:
+                    self._again.add(sidecar.name)
+
+    def terminate(self, grace: float | None = None) -> None:
+        """Delete the pod: SIGTERM to all, to native sidecars only when the steps are gone; then SIGKILL."""
+        if self._grace is None:
+            self._again.clear()
+            self._grace = self._node.grace if grace is None else grace
+            self._until = time.monotonic() + self._grace
+
+    def tick(self) -> None:
+        """One look at everything."""
+        for container in [*self.sidecars, *self.steps]:
+            container.look()
+        if self.steps_ended:
+            self._steps_ended = min(self._steps_ended, time.monotonic())
+        if self._grace is not None:
+            self._end(self._grace)
+        elif time.monotonic() >= self._until:
+            self.terminate()
+        elif self.native:
+            self._keep_native_sidecars()
+        else:
+            self._start_swapped()
+
+    def remove(self) -> None:
+        """Kill what still runs, and give up the volumes."""
+        for container in [*self.sidecars, *self.steps]:
+            container.kill()
+        while any(one.running for one in [*self.sidecars, *self.steps]):
+            for container in [*self.sidecars, *self.steps]:
+                container.look()
+            time.sleep(0.005)
+        self.volumes.close()
+
+    def _end(self, grace: float) -> None:
+        for step in self.steps:
+            step.stop(grace)
+        if not self.native or self.steps_ended:
+            for sidecar in self.sidecars:
+                left = self._until - time.monotonic() if self.native else grace
+                sidecar.stop(max(left, LEFT_TO_SIDECARS))
+
+    def _keep_native_sidecars(self) -> None:
+        for sidecar in self.sidecars:
+            if self.steps_ended:
+                sidecar.stop(self._node.grace)
+            elif sidecar.code is not None and time.time() >= sidecar.ended_at + (sidecar.starts > 1) * BACK_OFF:
+                sidecar.start()
+
+    def _start_swapped(self) -> None:
+        for sidecar in self.sidecars:
+            if sidecar.name in self._again and sidecar.code is not None:
+                self._again.discard(sidecar.name)
+                sidecar.start()
 
 
 def wait_until(true: Callable[[], bool], seconds: float) -> bool:
@@ -186,3 +174,22 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(TICK)
     return True
+
+
+def _all(manifest: Object) -> list[Object]:
+    stays = [one for one in manifest["spec"]["initContainers"] if one.get("restartPolicy") == "Always"]
+    return [*stays, *manifest["spec"]["containers"]]
+
+
+def _place_tools(manifest: Object, volumes: Volumes) -> None:
+    """What Tekton's init containers `prepare` and `place-scripts` do."""
+    for init in manifest["spec"]["initContainers"]:
+        if init["name"] == "prepare":
+            for number, step in enumerate(init["command"][4:]):
+                run = f"/tekton/run/{number}" if volumes.sandbox else volumes.inside(f"tekton-internal-run-{number}")
+                (volumes.seen("tekton-internal-steps") / step).symlink_to(f"{run}/status")
+        if init["name"] == "place-scripts":
+            for path, text in re.findall(r'^scriptfile="(.+)"$(?:.*\n){3}(\S+)\n', init["args"][1], re.MULTILINE):
+                script = volumes.seen("tekton-internal-scripts") / Path(path).name
+                script.write_bytes(base64.b64decode(text))
+                script.chmod(0o755)

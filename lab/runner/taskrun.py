@@ -2,122 +2,67 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import queue
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from lab.issuer import TokenIssuer
-from lab.runner.container import Image
-from lab.runner.outcome import Outcome, Reason
-from lab.runner.plan import RunSpec, filled, sidecar_plans, step_plans
-from lab.runner.pod import FORCED_GRACE, GRACE, Pod, Sidecars, wait_until
-from lab.runner.task import Param, TaskError
-from lab.runner.volumes import PodIdentity, Volumes, for_containers
+from lab.runner.endings import Ending, Fate, consequence
+from lab.runner.node import Image, Node
+from lab.runner.outcome import Outcome, Reason, failure, mistyped, results_of, sidecars_of, steps_of
+from lab.runner.pod import LEFT_TO_SIDECARS, TICK, Pod, wait_until
+from lab.runner.pod_manifest import CANCEL, READY, make_pod
+from lab.runner.run_spec import RunSpec
+from lab.runner.workspaces import claims
 
-__all__ = ["Sidecars", "TaskRun", "TaskRunner"]
-
-_RESULT = 4096
-"""Bytes that all results of a TaskRun may have together, as they travel in the termination message."""
 PATIENCE = 300.0
-DEADLINE_LAG = 1.0
-"""Seconds; on a real cluster it is half of the timeout."""
 
 
-class TaskRunner:
-    """Starts TaskRuns; all that still runs is ended when the block is left."""
+@dataclass(frozen=True)
+class Cluster:
+    """Where a TaskRun runs, and how Tekton is set up there."""
 
-    def __init__(
-        self,
-        folder: Path,
-        issuer: TokenIssuer,
-        config_maps: Mapping[str, Mapping[str, str]],
-        images: Mapping[str, Image] | None = None,
-    ) -> None:
-        self.folder, self.issuer, self.config_maps, self.images = folder, issuer, config_maps, images or {}
-        self._runs: list[TaskRun] = []
-
-    def __enter__(self) -> TaskRunner:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for run in self._runs:
-            run.remove()
-
-    def start(
-        self,
-        task: Mapping[str, Any],
-        *,
-        service_account: str,
-        namespace: str = "ci",
-        name: str = "",
-        params: Mapping[str, Param] | None = None,
-        workspaces: Mapping[str, Path] | None = None,
-        pipeline_run: str = "",
-        environment: Mapping[str, str] | None = None,
-        sidecars: Sidecars = Sidecars.CLASSIC,
-        timeout: float | None = None,
-        retries: int = 0,
-        nop_has_shell: bool = False,
-        controller_down: bool = False,
-        keep_pod_on_cancel: bool = False,
-    ) -> TaskRun:
-        """Start a TaskRun. Raises TaskError, before anything starts, for what Tekton would refuse.
-
-        environment: `podTemplate.env`. timeout: the TaskRun's, in seconds. controller_down: nobody looks at the pod
-        until `controller_returns`. keep_pod_on_cancel: the feature flag.
-        """
-        name = name or f"{task['metadata']['name']}-{len(self._runs)}"
-        spec = RunSpec(
-            task, name, namespace, service_account, params or {}, workspaces or {}, pipeline_run, environment or {}
-        )
-        run = TaskRun(self, spec, sidecars, timeout, retries, nop_has_shell, controller_down, keep_pod_on_cancel)
-        self._runs.append(run)
-        return run
+    folder: Path
+    """Where pods keep their files."""
+    issuer: TokenIssuer
+    """Signs their tokens, and keeps their objects if it is an API server."""
+    config_maps: Mapping[str, Mapping[str, str]]
+    images: Mapping[str, Image] = field(default_factory=dict)
+    """What an image brings beside this machine's programs."""
+    keep_pod_on_cancel: bool = False
+    nop_has_shell: bool = False
+    """Whether the nop image can run a sidecar's script, which then starts a second time."""
+    reconcile: float = 0.1
+    """Seconds until Tekton's controller acts on the end of the steps; measured: 1.8 to 2.7."""
+    grace: float = 30
+    """Seconds between SIGTERM and SIGKILL; Tekton leaves Kubernetes' 30."""
 
 
 class TaskRun:
-    """One TaskRun on its way; a thread does what controller and kubelet would."""
+    """One TaskRun on its way: a thread does what controller and kubelet would, and what is asked of it."""
 
-    def __init__(
-        self,
-        runner: TaskRunner,
-        spec: RunSpec,
-        mode: Sidecars,
-        timeout: float | None,
-        retries: int,
-        nop_has_shell: bool,
-        controller_down: bool,
-        keep_pod: bool,
-    ) -> None:
-        self.spec, self._runner, self._mode, self._retries = spec, runner, mode, retries
-        self._nop_has_shell, self._keep_pod = nop_has_shell, keep_pod
-        self._filled = filled(spec)
+    def __init__(self, spec: RunSpec, cluster: Cluster, retries: int, *, controller: bool) -> None:
+        self.spec, self._cluster, self._retries = spec, cluster, retries
         self.pods: list[Pod] = []
-        self._volumes: dict[str, Path] = {}
-        self._reason: Reason | None = None
-        self._force = False
-        self._controller = threading.Event()
-        if not controller_down:
-            self._controller.set()
-        self._pod_deleted = False
-        self._results: dict[str, str] = {}
+        self._controller, self._removed = controller, False
+        self._asked: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._attempt = 0
+        self._started = time.monotonic()
+        self._condition: tuple[Reason, str, float] | None = None
+        """Reason, message, and when."""
         self._error: BaseException | None = None
         self._done, self._settled = threading.Event(), threading.Event()
         self._new_pod()
         self._thread = threading.Thread(target=self._guarded, name=spec.name, daemon=True)
         self._thread.start()
-        if timeout is not None:
-            threading.Thread(target=self._watch_timeout, args=(timeout,), daemon=True).start()
 
     # --- what a user, or the cluster, does
 
     def wait(self, seconds: float = PATIENCE) -> Outcome:
-        """Its outcome once its status is final; sidecars may still be ending. Raises TimeoutError."""
+        """Its outcome once its status is final; containers may still be ending. Raises TimeoutError."""
         return self._wait_for(self._done, seconds)
 
     def settle(self, seconds: float = PATIENCE) -> Outcome:
@@ -126,32 +71,32 @@ class TaskRun:
 
     def cancel(self) -> None:
         """`spec.status: TaskRunCancelled`."""
-        self._end(Reason.CANCELLED)
+        self._asked.put(lambda: self._end(Ending.CANCELLED))
 
     def delete(self) -> None:
         """Delete the TaskRun, and its pod with it."""
-        self._end(Reason.DELETED)
+        self._asked.put(lambda: self._end(Ending.DELETED))
 
     def delete_pod(self, *, force: bool = False) -> None:
         """Delete the pod alone. By force Tekton finds none and makes another; otherwise the step has failed."""
-        self._force = force
-        self._pod_deleted = True
-        self.pod.tell(FORCED_GRACE if force else GRACE)
+        self._asked.put((lambda: self._end(Ending.POD_DELETED_BY_FORCE)) if force else (lambda: self.pod.terminate()))
 
     def kill_step(self) -> None:
-        """`kill -9` of the running step's first process, or the kernel's for want of memory."""
-        self.pod.kill_step()
+        """`kill -9` of the running step's command, or the kernel's for want of memory."""
+        self._asked.put(lambda: self.pod.kill_step())
+
+    def controller_leaves(self) -> None:
+        """Tekton's controller is down; kubelet goes on."""
+        self._controller = False
 
     def controller_returns(self) -> None:
         """Tekton's controller is back and looks at the pod."""
-        self._controller.set()
+        self._controller = True
 
     def remove(self) -> None:
         """End everything of it at once."""
-        self._controller.set()
-        for pod in self.pods:
-            pod.tell(0.0)
-            pod.remove()
+        self._removed = True
+        self._thread.join()
 
     # --- what a test looks at
 
@@ -161,123 +106,123 @@ class TaskRun:
         return self.pods[-1]
 
     @property
+    def done(self) -> bool:
+        """Whether its status is final."""
+        return self._done.is_set()
+
+    @property
     def folder(self) -> Path:
-        """Where the newest pod keeps everything."""
-        return self._runner.folder / f"{self.spec.name}-{len(self.pods) - 1}"
+        """Where the newest pod keeps everything that is not in memory."""
+        return self._cluster.folder / f"{self.spec.name}-{len(self.pods) - 1}"
 
     def volume(self, name: str) -> Path:
-        """The directory of a volume of the newest pod."""
-        return self._volumes[name]
+        """The directory of a volume of the newest pod, while the pod lives."""
+        return self.pod.volumes.seen(name)
 
     def step_runs(self, name: str, seconds: float = 30.0) -> bool:
         """Wait until a step runs; False when it does not come to that."""
-        return wait_until(lambda: self.pod.step_running == name or self._done.is_set(), seconds) and (
+        return wait_until(lambda: self.pod.step_running == name or self.done, seconds) and (
             self.pod.step_running == name
         )
 
     # --- controller
 
     def _guarded(self) -> None:
+        # A container dies with the thread that has started it: this one stays as long as any runs.
         try:
-            self._drive()
+            self.pod.start()
+            while not self._removed and not (self._condition and all(pod.ended for pod in self.pods)):
+                self._tick()
+                time.sleep(TICK)
         except BaseException as error:
             self._error = error
         finally:
+            for pod in self.pods:
+                pod.remove()
             self._done.set()
             self._settled.set()
 
-    def _drive(self) -> None:
-        while True:
-            pod = self.pod
-            pod.run_steps()
-            if self._mode is Sidecars.NATIVE and not self._kept():
-                pod.stop_sidecars()
-            self._controller.wait()
-            if self._pod_deleted and self._force and self._reason is None:
-                pod.stop_sidecars()
-                self._pod_deleted = self._force = False
-                self._new_pod()
-                continue
-            failed = pod.failed or self._pod_deleted
-            if failed and self._reason is None and len(self.pods) <= self._retries:
-                self._new_pod()  # classic: nobody stops the failed attempt's sidecars
-                continue
-            break
-        self._results = self._read_results()
-        self._reason = self._reason or (Reason.FAILED if failed else Reason.SUCCEEDED)
-        self._done.set()
-        if self._mode is Sidecars.CLASSIC and not self._kept():
-            pod.stop_sidecars(nop_has_shell=self._nop_has_shell and self._reason in (Reason.SUCCEEDED, Reason.FAILED))
-        self._past_its_deadline(pod)
+    def _tick(self) -> None:
+        while not self._asked.empty():
+            self._asked.get()()
+        for pod in self.pods:
+            pod.tick()
+        if self._condition:
+            self._done.set()
+            if all(pod.at_rest for pod in self.pods):
+                self._settled.set()
+        elif self._controller:
+            self._look()
 
-    def _past_its_deadline(self, pod: Pod) -> None:
-        """A kept pod whose TaskRun timed out is ended by `activeDeadlineSeconds`, some seconds later."""
-        if self._kept() and self._reason is Reason.TIMEOUT:
-            time.sleep(DEADLINE_LAG)
-            pod.tell()
-            pod.stop_sidecars()
+    def _look(self) -> None:
+        """What the controller does when it looks at a run that is not at its end."""
+        pod, now = self.pod, time.monotonic()
+        if READY not in pod.manifest["metadata"]["annotations"]:
+            pod.annotate(READY, "READY")
+        if now - pod.started >= self.spec.timeout:
+            self._end(Ending.TIMED_OUT)
+        elif pod.ended if pod.native else pod.steps_ended_for(self._cluster.reconcile):
+            self._end(Ending.STEPS_FAILED if failure(pod) else Ending.STEPS_SUCCEEDED)
 
-    def _kept(self) -> bool:
-        return self._keep_pod and self._reason in (Reason.CANCELLED, Reason.TIMEOUT)
-
-    def _end(self, reason: Reason) -> None:
-        if self._done.is_set():
+    def _end(self, ending: Ending) -> None:
+        if self._condition:
             return
-        self._reason = reason
-        if self._kept():
-            self.pod.annotate("tekton.dev/cancel", "CANCEL")
-            self.pod.kill_step()
-        else:
-            self.pod.tell()
+        pod, left = self.pod, self._retries - self._attempt
+        keep = self._cluster.keep_pod_on_cancel
+        what = consequence(ending, self.spec.sidecars, keep_pod=keep, retries_left=left)
+        if not what.again:
+            self._condition = (*self._verdict(ending, pod), time.monotonic() - self._started)
+        self._decide(what.fate, pod)
+        if what.again:
+            self._attempt += ending is not Ending.POD_DELETED_BY_FORCE
+            self._new_pod()
+            self.pod.start()
 
-    def _watch_timeout(self, seconds: float) -> None:
-        if not self._done.wait(seconds):
-            self._end(Reason.TIMEOUT)
+    def _verdict(self, ending: Ending, pod: Pod) -> tuple[Reason, str]:
+        name = self.spec.name
+        if ending is Ending.CANCELLED:
+            return Reason.CANCELLED, f'TaskRun "{name}" was cancelled'
+        if ending is Ending.TIMED_OUT:
+            return Reason.TIMEOUT, f'TaskRun "{name}" failed to finish within "{self.spec.timeout:g}s"'
+        if ending is Ending.DELETED:
+            return Reason.DELETED, ""
+        wrong = mistyped(results_of(pod), self.spec.task["spec"])
+        succeeded = (
+            (Reason.RESULTS_INVALID, wrong) if wrong else (Reason.SUCCEEDED, "All Steps have completed executing")
+        )
+        return failure(pod) or succeeded
+
+    def _decide(self, fate: Fate, pod: Pod) -> None:
+        metadata = pod.manifest["metadata"]
+        if fate is Fate.SWAPPED:
+            pod.swap_sidecars(nop_has_shell=self._cluster.nop_has_shell)
+        elif fate is Fate.ANNOTATED:
+            pod.annotate(CANCEL, "CANCEL")
+        elif fate in (Fate.DELETED, Fate.FORCED):
+            pod.terminate(LEFT_TO_SIDECARS if fate is Fate.FORCED else None)
+            self._cluster.issuer.remove_pod(metadata["namespace"], metadata["name"])
 
     # --- pods
 
     def _new_pod(self) -> None:
-        number, runner, spec = len(self.pods), self._runner, self.spec
-        folder = runner.folder / f"{spec.name}-{number}"
-        folder.mkdir(parents=True)
-        for part in ("scripts", "results", "steps", "home"):
-            (folder / part).mkdir()
-            (folder / part).chmod(0o777)
-        name = f"{spec.name}-pod" + (f"-retry{number}" if number else "")
-        labels = {"tekton.dev/taskRun": spec.name}
-        labels |= {"tekton.dev/pipelineRun": spec.pipeline_run} if spec.pipeline_run else {}
-        runner.issuer.create_service_account(spec.namespace, spec.service_account)
-        runner.issuer.create_pod(spec.namespace, name, spec.service_account)
-        identity = PodIdentity(spec.namespace, name, spec.service_account, labels)
-        (folder / "volumes").mkdir()
-        volumes = Volumes(folder / "volumes", identity, runner.issuer, runner.config_maps)
-        self._volumes = {one["name"]: volumes.make(one) for one in self._filled.get("volumes", [])}
-        run = replace(spec, workspaces=self._workspaces(folder))
-        steps = step_plans(self._filled, run, folder, self._volumes, runner.images)
-        sidecars = sidecar_plans(self._filled, run, folder, self._volumes, runner.images)
-        self.pods.append(Pod(folder, volumes, steps, sidecars, self._mode))
-        self.pod.start_sidecars()
-
-    def _workspaces(self, folder: Path) -> dict[str, Path]:
-        """A read-only workspace is copied, so that the containers' user can read it and its owner keeps his modes."""
-        read_only = {one["name"] for one in self._filled.get("workspaces", []) if one.get("readOnly")}
-        found = {}
-        for name, path in self.spec.workspaces.items():
-            if name in read_only:
-                target = Path(tempfile.mkdtemp(dir=folder)) / "copy"
-                shutil.copytree(path, target, symlinks=True)
-                path = target
-            for_containers(path, writable=name not in read_only)
-            found[name] = path
-        return found
-
-    def _read_results(self) -> dict[str, str]:
-        declared = [one["name"] for one in self._filled.get("results", [])]
-        found = {name: self.folder / "results" / name for name in declared}
-        values = {name: path.read_text() for name, path in found.items() if path.is_file()}
-        if sum(map(len, values.values())) > _RESULT:
-            raise TaskError(f"{self.spec.name}: results are too long (expected at most {_RESULT} bytes together)")
-        return values
+        cluster, spec = self._cluster, self.spec
+        folder = cluster.folder / f"{spec.name}-{len(self.pods)}"
+        manifest = make_pod(spec, self._attempt)
+        metadata = manifest["metadata"]
+        node = Node(
+            folder=folder,
+            token=lambda audience, seconds: cluster.issuer.token(
+                spec.namespace, spec.service_account, audience, metadata["name"], seconds
+            ),
+            config_maps=cluster.config_maps,
+            claims=claims(spec.task["spec"], spec.workspaces, folder / "workspaces"),
+            images=cluster.images,
+            grace=cluster.grace,
+        )
+        pod = Pod(manifest, node)
+        cluster.issuer.create_service_account(spec.namespace, spec.service_account)
+        metadata["uid"] = cluster.issuer.add_pod(manifest)
+        self.pods.append(pod)
 
     def _wait_for(self, event: threading.Event, seconds: float) -> Outcome:
         if not event.wait(seconds):
@@ -286,10 +231,16 @@ class TaskRun:
             )
         if self._error is not None:
             raise self._error
-        assert self._reason is not None  # noqa: S101 - set before the event is
-        said: dict[str, str] = {}
-        for pod in self.pods:
-            for name, text in pod.sidecar_output().items():
-                said[name] = "\n".join(filter(None, (said.get(name, ""), text)))
-        steps = tuple(self.pod.outcomes)
-        return Outcome(self.spec.name, self._reason, steps, self._results, said, len(self.pods))
+        if self._condition is None:
+            raise TimeoutError(f"{self.spec.name}: the runner's block was left while it ran")
+        reason, message, at = self._condition
+        return Outcome(
+            self.spec.name,
+            reason,
+            steps_of(self.pod),
+            results_of(self.pod),
+            sidecars_of(self.pods),
+            len(self.pods),
+            message,
+            at,
+        )

@@ -1,128 +1,159 @@
-"""A pod's volumes as directories: tokens, ConfigMaps, what the pod says of itself, and memory."""
+"""A pod's volumes on this machine. What is in memory on a node is in memory here, and gone with the pod."""
 
 from __future__ import annotations
 
-import os
+import re
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lab.issuer import TokenIssuer
-from lab.runner.container import UID, isolated
-from lab.runner.task import TaskError
+from lab import LabError
+from lab.runner.node import Node, start_program
+from lab.runner.task import Object, TaskError, refuse_unknown
 
-MEMORY = "/dev/shm"  # noqa: S108 - private folders are made in it
-_UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
-
-
-@dataclass(frozen=True)
-class PodIdentity:
-    """Who a pod is: what its tokens are bound to, and what the downward API says."""
-
-    namespace: str
-    name: str
-    service_account: str
-    labels: Mapping[str, str]
+_KINDS = {"name", "emptyDir", "persistentVolumeClaim", "projected", "configMap", "downwardAPI", "serviceAccountToken"}
 
 
 class Volumes:
-    """The volumes of one pod, made when it starts and gone with it."""
+    """The volumes of one pod, by name. Raises TaskError for a kind that is not known here, and for a missing ConfigMap.
 
-    def __init__(self, folder: Path, pod: PodIdentity, issuer: TokenIssuer, maps: Mapping[str, Mapping[str, str]]):
-        self._folder, self._pod, self._issuer, self._maps = folder, pod, issuer, maps
-        self._mounted: list[Path] = []
-        self._annotations: dict[str, list[Path]] = {}
+    A sandbox process holds the ones in memory, with their size limits. Where containers cannot have roots of their
+    own they are folders, in /dev/shm if there is one, without a limit.
+    """
 
-    def make(self, volume: Mapping[str, Any]) -> Path:
-        """The directory that stands for a volume. Raises TaskError for a kind that is not known here."""
-        path = self._folder / str(volume["name"])
-        path.mkdir(mode=0o755)
-        match next(iter(sorted(volume.keys() - {"name"})), "emptyDir"):
-            case "emptyDir":
-                return self._empty(path, volume.get("emptyDir") or {})
-            case "configMap":
-                self._config_map(path, volume["configMap"])
-            case "downwardAPI":
-                self._downward(path, volume["downwardAPI"]["items"])
-            case "projected":
-                for source in volume["projected"]["sources"]:
-                    self._projected(path, source)
-            case kind:
-                raise TaskError(f"volume {volume['name']}: not known to this runner (got {kind}). Fix: use another")
-        return path
+    def __init__(self, pod: Object, node: Node) -> None:
+        self._pod, self._node = pod, node
+        self._named: dict[str, Object] = {one["name"]: one for one in pod["spec"]["volumes"]}
+        self._memory = self._memory_folder()
+        self._sandbox: subprocess.Popen[bytes] | None = None
+        for name, volume in self._named.items():
+            self._check(volume, f"volume {name}")
 
-    def annotate(self, name: str, value: str) -> None:
-        """Let the downward API tell a new annotation, as kubelet does after a while."""
-        for path in self._annotations.get(name, []):
-            draft = path.with_name(f"..{path.name}")
-            draft.write_text(value)
-            draft.rename(path)
+    def make(self) -> None:
+        """Make and fill them all."""
+        for name in self._named:
+            folder = self.inside(name)
+            folder.mkdir(parents=True, exist_ok=True)
+            if "persistentVolumeClaim" not in self._named[name]:
+                folder.chmod(0o777)
+        if self._node.isolated:
+            self._hold_memory()
+        for name, volume in self._named.items():
+            for path, text in self._files(volume):
+                _write(self.seen(name) / path, text)
 
-    def remove(self) -> None:
-        """Give the memory back."""
-        for path in reversed(self._mounted):
-            subprocess.run(["umount", "--lazy", str(path)], check=False, capture_output=True)
-        self._mounted.clear()
+    @property
+    def sandbox(self) -> int:
+        """The process whose mounts the containers begin with."""
+        return self._sandbox.pid if self._sandbox else 0
 
-    def _empty(self, path: Path, settings: Mapping[str, Any]) -> Path:
-        path.chmod(0o777)
-        size = str(settings.get("sizeLimit", "64Mi"))
-        if settings.get("medium") != "Memory":
-            return path
-        if not isolated():
-            return Path(tempfile.mkdtemp(dir=MEMORY, prefix="runlease-runner-"))
-        number = int(size[:-2]) * _UNITS[size[-2:]]
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={number},mode=1777", "none", str(path)], check=True)
-        self._mounted.append(path)
-        return path
+    def inside(self, name: str) -> Path:
+        """A volume's folder, as the pod's processes are given it."""
+        volume = self._named[name]
+        if claim := volume.get("persistentVolumeClaim"):
+            return self._node.claims[claim["claimName"]]
+        return (self._memory if _in_memory(volume) else self._node.folder / "volumes") / name
 
-    def _config_map(self, path: Path, source: Mapping[str, Any]) -> None:
-        if source["name"] not in self._maps:
-            raise TaskError(f"ConfigMap {source['name']}: not in the namespace (expected one of {sorted(self._maps)})")
-        for name, text in self._maps[source["name"]].items():
-            (path / name).write_text(text)
+    def seen(self, name: str) -> Path:
+        """A volume's folder as this process sees it, while the pod lives."""
+        inside = self.inside(name)
+        return Path(f"/proc/{self.sandbox}/root{inside}") if self._sandbox else inside
 
-    def _downward(self, path: Path, items: list[Mapping[str, Any]]) -> None:
-        for item in items:
-            field = item["fieldRef"]["fieldPath"]
-            kind, _, name = field.partition("['")
-            name = name.removesuffix("']")
-            file = path / item["path"]
-            if kind == "metadata.annotations":
-                self._annotations.setdefault(name, []).append(file)
-            facts = {"metadata.name": self._pod.name, "metadata.namespace": self._pod.namespace}
-            file.write_text(self._pod.labels.get(name, "") if kind == "metadata.labels" else facts.get(kind, ""))
+    def refresh(self) -> None:
+        """Write the downward API's files again, as kubelet does when an annotation changes."""
+        for name, volume in self._named.items():
+            if "downwardAPI" in volume:
+                for path, text in self._files(volume):
+                    _write(self.seen(name) / path, text)
 
-    def _projected(self, path: Path, source: Mapping[str, Any]) -> None:
-        for kind, settings in source.items():
-            if kind == "configMap":
-                self._config_map(path, settings)
-            elif kind == "downwardAPI":
-                self._downward(path, settings["items"])
-            elif kind == "serviceAccountToken":
-                pod, seconds = self._pod, settings.get("expirationSeconds", 3600)
-                token = self._issuer.token(
-                    pod.namespace, pod.service_account, settings.get("audience", self._issuer.issuer), pod.name, seconds
-                )
-                file = path / settings["path"]
-                file.write_text(token)
-                file.chmod(0o644)
-            else:
-                raise TaskError(f"projected {kind}: not known to this runner. Fix: use another source")
+    def close(self) -> None:
+        """Give up what is in memory."""
+        if self._sandbox:
+            self._sandbox.kill()
+            self._sandbox.wait()
+        elif self._memory.exists():
+            shutil.rmtree(self._memory)
+
+    def _memory_folder(self) -> Path:
+        shared = Path("/dev/shm")  # noqa: S108 - memory is wanted
+        if self._node.isolated or not shared.is_dir():
+            return self._node.folder / "memory"
+        return Path(tempfile.mkdtemp(prefix="runlease-lab-", dir=shared))
+
+    def _hold_memory(self) -> None:
+        volumes = [
+            (str(self.inside(name)), _bytes(volume.get("emptyDir", {}).get("sizeLimit")))
+            for name, volume in self._named.items()
+            if _in_memory(volume)
+        ]
+        log = self._node.folder / "sandbox.log"
+        sandbox = start_program(self._node.folder, "sandbox", {"hold": volumes}, log)
+        while "ready" not in log.read_text():
+            if sandbox.poll() is not None:
+                raise LabError(f"sandbox: ended before it was ready: {log.read_text()}")
+            time.sleep(0.005)
+        self._sandbox = sandbox
+
+    def _check(self, source: Object, where: str) -> None:
+        refuse_unknown(source, _KINDS, where)
+        for one in source.get("projected", {}).get("sources", []):
+            self._check(one, where)
+        config_map = source.get("configMap", {"optional": True})
+        if not config_map.get("optional") and config_map["name"] not in self._node.config_maps:
+            raise TaskError(
+                f"{where}: no ConfigMap (got {config_map['name']}, expected one of {sorted(self._node.config_maps)}). "
+                "Fix: give the runner one; a pod would wait for it"
+            )
+        for item in source.get("downwardAPI", {}).get("items", []):
+            field(self._pod, item["fieldRef"]["fieldPath"])
+
+    def _files(self, source: Object) -> Iterator[tuple[str, str]]:
+        """What kubelet writes into a volume of this source: path and text."""
+        for one in source.get("projected", {}).get("sources", []):
+            yield from self._files(one)
+        if token := source.get("serviceAccountToken"):
+            yield token["path"], self._node.token(token["audience"], token.get("expirationSeconds", 3600))
+        if config_map := source.get("configMap"):
+            data = self._node.config_maps.get(config_map["name"], {})
+            paths = {item["key"]: item["path"] for item in config_map.get("items", [])} or {key: key for key in data}
+            yield from ((path, data[key]) for key, path in paths.items())
+        for item in source.get("downwardAPI", {}).get("items", []):
+            yield item["path"], field(self._pod, item["fieldRef"]["fieldPath"])
 
 
-def for_containers(path: Path, *, writable: bool) -> None:
-    """Let the containers' user read, or write, a workspace, as fsGroup does in a pod."""
-    if not isolated():
-        return
-    with suppress(FileNotFoundError):
-        for found in (path, *path.rglob("*")):
-            if found.is_symlink():
-                continue
-            if writable:
-                os.chown(found, UID, UID)
-            found.chmod(found.stat().st_mode | (0o555 if found.is_dir() else 0o444))
+def field(pod: Object, path: str) -> str:
+    """What the downward API says of a pod. Raises TaskError for a path that this runner does not know."""
+    found = re.fullmatch(r"metadata\.(labels|annotations)\['(.+)'\]", path)
+    metadata: Object = pod["metadata"]
+    if found:
+        return str(metadata.get(found[1], {}).get(found[2], ""))
+    plain: dict[str, Any] = {
+        "metadata.name": metadata["name"],
+        "metadata.namespace": metadata["namespace"],
+        "metadata.uid": metadata.get("uid", ""),
+        "spec.serviceAccountName": pod["spec"]["serviceAccountName"],
+    }
+    if path not in plain:
+        raise TaskError(f"fieldPath: unknown to this runner (got {path}, expected {', '.join(plain)} or a label)")
+    return str(plain[path])
+
+
+def _in_memory(volume: Object) -> bool:
+    return volume.get("emptyDir", {}).get("medium") == "Memory" or "projected" in volume
+
+
+def _bytes(limit: str | None) -> str:
+    """Kubernetes' quantity in the words of Linux's tmpfs: 1Mi is 1m."""
+    return limit.removesuffix("i").lower() if limit else ""
+
+
+def _write(path: Path, text: str) -> None:
+    """A file that appears whole, readable by all, as kubelet's are."""
+    draft = path.with_name(f"..{path.name}")
+    draft.write_text(text)
+    draft.chmod(0o644)
+    draft.rename(path)

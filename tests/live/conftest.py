@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 
@@ -24,10 +24,11 @@ from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
 from lab.postgres_binaries import binaries
 from lab.processes import Processes
-from lab.runner import TaskRunner
+from lab.runner import Image, Mount, TaskRunner
 from lab.stack import Servers, on_servers
 from tests.live.checked_stack import Stack, clean, named
 from tests.live.deployment import Deployment, Lease, Leased, Sites
+from tests.live.runner_tasks import Start
 from tests.live.shop_runs import Shop, open_shop
 from tests.live.task_runs import Begin, begin_on, config_map
 
@@ -202,3 +203,16 @@ def stack(
     )
     yield made
     clean(postgres, key)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts TaskRuns on this machine that need no server; 0.8 s stand for the 30 of grace."""
+    tools = tmp_path / "tools"
+    (tools / "bin").mkdir(parents=True)
+    (tools / "bin" / "hello").write_text("#!/bin/sh\necho hello\n")
+    (tools / "bin" / "hello").chmod(0o755)
+    image = Image(path=("/tools/bin",), mounts=(Mount(tools, "/tools", writable=False),))
+    folder, maps = tmp_path / "runs", {"map": {"key": "value"}}
+    with TaskRunner(folder, LabIssuer(), maps, {"greeter": image}, grace=0.8) as runner:
+        yield partial(runner.start, service_account="a")

@@ -13,8 +13,7 @@ import pytest
 import yaml
 
 from lab.liquibase import liquibase_folder
-from lab.runner import Outcome, Reason, TaskRun, TaskRunner
-from lab.runner.container import Image, Mount
+from lab.runner import Image, Mount, Outcome, Reason, TaskRun, TaskRunner
 from lab.runner.pod import wait_until
 from lab.stack import REPOSITORY
 from runlease.tasks import Connection, Wrapping, wrap
@@ -188,7 +187,7 @@ def test_a_real_tools_failure_ends_the_run_and_the_lease(
     (source / path).write_text(text)
     outcome = start(_task(tool.name), tool.connection, workspaces={"source": source}).settle(60)
 
-    assert outcome.reason is Reason.FAILED
+    assert outcome.reason is Reason.STEP_FAILED
     assert outcome.step(tool.step).code not in (0, None)
     assert "division by zero" in outcome.step(tool.step).output
     assert outcome.step("release").skipped
@@ -235,5 +234,5 @@ def test_a_wrapped_step_that_is_killed_costs_the_lease_though_nobody_tells_the_g
     assert wait_until(lambda: logins(shop) == [], 20)
     run.controller_returns()
     outcome = run.settle(60)
-    assert outcome.reason is Reason.FAILED
+    assert outcome.reason is Reason.STEP_FAILED
     assert "line: hung up without a word" in outcome.sidecars["guard"]
