@@ -200,7 +200,7 @@ class Guard:
             server.request(method, f"{url.path.rstrip('/')}/v1/{path}", json.dumps(body) if body else None,
                            {name: value for name, value in headers.items() if value})
             answer = server.getresponse()
-            status, answered = answer.status, answer.read(1 << 20)
+            status, answered = answer.status, answer.read()
         except (OSError, ValueError, http.client.HTTPException) as error:
             # Not passing: a certificate that fails verification, a ValueError; no CA or no TLS, a bare SSLError.
             passing = not isinstance(error, ValueError) and type(error) is not ssl.SSLError

@@ -27,7 +27,8 @@ from lab.processes import Processes
 from lab.runner import Image, Mount, TaskRunner
 from lab.stack import Servers, on_servers
 from tests.live.checked_stack import Stack, clean, named
-from tests.live.deployment import Deployment, Lease, Leased, Sites
+from tests.live.deployment import Deployment, Lease, Leased, Sites, deploy
+from tests.live.guards import Config, Guard, Place, config_of
 from tests.live.runner_tasks import Start
 from tests.live.shop_runs import Shop, open_shop
 from tests.live.task_runs import Begin, begin_on, config_map
@@ -147,6 +148,28 @@ def shops(
             return opened.enter_context(open_shop(site, lab_folder))
 
         yield shop
+
+
+@pytest.fixture(scope="session")
+def guarded(postgres18: PostgresServer, openbao: OpenBao, issuer: LabIssuer, lab_folder: Path) -> Deployment:
+    """A site for guards alone: what stands in its database, and in Vault for it, is theirs."""
+    return deploy(Deployment("guarded", "guarded", 18, False, postgres18, openbao, issuer), lab_folder)
+
+
+@pytest.fixture
+def place(guarded: Deployment, lab_folder: Path, tmp_path: Path) -> Iterator[Place]:
+    """Guards with a reader's token, each in directories of its own."""
+    made: list[Guard] = []
+
+    def one(config: Config | None = None, token: str | None = None, lease: str = "reader") -> Guard:
+        given = guarded.token_of_pod("reader") if token is None else token
+        folder = tmp_path / f"guard-{len(made)}"
+        made.append(Guard.placed(folder, config or config_of(guarded, lab_folder), given, lease))
+        return made[-1]
+
+    yield one
+    for guard in made:
+        guard.kill()
 
 
 @pytest.fixture(scope="module")

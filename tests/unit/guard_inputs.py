@@ -137,7 +137,7 @@ class Answers:
     def status(self) -> int:
         return self._fault if isinstance(self._fault, int) else 200
 
-    def read(self, limit: int) -> bytes:
+    def read(self) -> bytes:
         if self._fault:
             return json.dumps({"errors": [f"no: {self.asked[-1].token}"]}).encode()
         return json.dumps(
