@@ -26,10 +26,15 @@ class HttpsClient:
 
     def __init__(self, address: str, context: ssl.SSLContext, headers: Mapping[str, str] | None = None) -> None:
         self.address = address
+        self._context = context
         self._headers = dict(headers or {})
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
+
+    def with_headers(self, headers: Mapping[str, str]) -> HttpsClient:
+        """The same client, whose every call has these headers as well."""
+        return HttpsClient(self.address, self._context, {**self._headers, **headers})
 
     def request(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None

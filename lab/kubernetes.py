@@ -51,13 +51,17 @@ class Kubernetes:
         if apiserver.binary:
             kubernetes = cls(start_server(folder, ca, processes, apiserver.binary))
             kubernetes.apply(yaml.safe_load(TASK_CRD.read_text()))
-            kubernetes._wait_for_tasks()
+            kubernetes.wait_until_served(*TASK)
         elif apiserver.kubeconfig:
             kubernetes = cls(apiserver.kubeconfig)
             kubernetes._resource(*TASK)
         else:
             raise LabError("lab.kubernetes: neither a program nor a cluster. Fix: use find_apiserver()")
         return kubernetes
+
+    def acting_as(self, user: str, group: str = "system:authenticated") -> HttpsClient:
+        """The API as another user has it (impersonation): with the rights that RBAC gives to that name and group."""
+        return self._client.with_headers({"Impersonate-User": user, "Impersonate-Group": group})
 
     def apply(self, manifest: Object) -> Object:
         """Create the object, or change it to what `manifest` says (server-side apply); the object as stored.
@@ -68,6 +72,18 @@ class Kubernetes:
         path = self._path(manifest["apiVersion"], manifest["kind"], metadata["name"], metadata.get("namespace"))
         headers = {"Content-Type": "application/apply-patch+yaml"}
         return self._client.request("PATCH", f"{path}?fieldManager=runlease-lab&force=true", manifest, headers)
+
+    def wait_until_served(self, api_version: str, kind: str, seconds: float = 30) -> None:
+        """Wait for a kind whose CRD was applied: it is served a moment later. Raises LabError when it is not."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self._resource(api_version, kind)
+                return
+            except LabError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """The object, or None when there is none of that name."""
@@ -168,18 +184,6 @@ class Kubernetes:
                 )
             self._resources[api_version, kind] = matching[0]
         return self._resources[api_version, kind]
-
-    def _wait_for_tasks(self, seconds: float = 30) -> None:
-        """A CRD is served a moment after it is stored."""
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                self._resource(*TASK)
-                return
-            except LabError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
 
 
 def client(kubeconfig: Path) -> HttpsClient:

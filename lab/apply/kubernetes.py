@@ -23,12 +23,13 @@ def to_server(kubernetes: Kubernetes) -> Apply:
 
 
 def to_folder(folder: Path) -> Apply:
-    """Write each object to `<kind>-<namespace>-<name>.yaml`."""
+    """Write each object to `<kind>-<namespace>-<name>.yaml`, or without a namespace where it has none."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def write(manifest: Mapping[str, Any]) -> None:
         metadata = manifest["metadata"]
-        name = f"{manifest['kind']}-{metadata['namespace']}-{metadata['name']}.yaml".lower()
-        (folder / name).write_text(yaml.safe_dump(dict(manifest), sort_keys=False))
+        parts = (manifest["kind"], metadata.get("namespace"), metadata["name"])
+        name = "-".join(part for part in parts if part).lower()
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(dict(manifest), sort_keys=False))
 
     return write
