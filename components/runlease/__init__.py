@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from runlease.provision import (
         ClusterTrust,
         DatabaseAccess,
+        LeaseAdmission,
         LeasedTask,
         LeaseEngine,
         LeaseTasks,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ClusterTrust",
     "DatabaseAccess",
+    "LeaseAdmission",
     "LeaseEngine",
     "LeaseTasks",
     "LeasedTask",

@@ -1,4 +1,4 @@
-"""What is installed is whole: the components find their SQL, the Tasks and the guard without this repository."""
+"""What is installed is whole: the components find SQL, policies, Tasks and guard without this repository."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from lab.stack import REPOSITORY
 
 PROGRAM = """
 import runlease
+from runlease.provision.admission.policies import POLICIES, _spec
 from runlease.provision.broker import functions
 from runlease.provision.tekton import read_task, task_file
 assert "REPOSITORY" not in str(task_file("postgres-migrate"))
 assert len(functions((), "marker")) == 4
 assert "runlease guard" in read_task("postgres-migrate")["spec"]["sidecars"][0]["script"]
+assert all(_spec(policy)["validations"] for policy in POLICIES)
 print(runlease.__file__)
 """
 

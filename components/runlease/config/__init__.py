@@ -1,6 +1,7 @@
 """A stack's settings: plain data in, an `Access` out, and every error at once with its path."""
 
-from runlease.config.load import ConfigError, load, load_database, load_identity
+from runlease.config.admission import AdmissionSettings, ApprovedTaskSettings, DeployerSettings
+from runlease.config.load import ConfigError, load, load_admission, load_database, load_identity
 from runlease.config.settings import (
     ClusterSettings,
     DatabaseSettings,
@@ -15,9 +16,12 @@ from runlease.config.settings import (
 from runlease.config.to_access import identity_of, profile_grants, role_name, to_access
 
 __all__ = [
+    "AdmissionSettings",
+    "ApprovedTaskSettings",
     "ClusterSettings",
     "ConfigError",
     "DatabaseSettings",
+    "DeployerSettings",
     "IdentitySettings",
     "LeaseSettings",
     "PipelineSettings",
@@ -27,6 +31,7 @@ __all__ = [
     "VaultSettings",
     "identity_of",
     "load",
+    "load_admission",
     "load_database",
     "load_identity",
     "profile_grants",

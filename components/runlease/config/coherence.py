@@ -31,6 +31,7 @@ def incoherent(read: Mapping[str, Any], declared: Mapping[str, set[str]], where:
         yield from _lease(f"{where}.leases.{name}", lease, databases, declared["databases"])
     yield from _pipelines(f"{where}.pipelines", pipelines, declared["leases"])
     yield from _audience(f"{where}.cluster", read.get("cluster"), str(read.get("installation")))
+    yield from _admission(f"{where}.cluster.admission", read.get("cluster"), pipelines, read.get("tasks") == "existing")
     yield from _lifetimes(where, read.get("vault"), read.get("cluster"), leases, pipelines)
 
 
@@ -131,6 +132,35 @@ def _audience(where: str, cluster: ClusterSettings | None, installation: str) ->
             f"{where}.audience: the API server's own audience (got {audience!r}, expected one that only Vault "
             "accepts). Fix: remove it; the default is private to the installation"
         )
+
+
+def _admission(
+    where: str, cluster: ClusterSettings | None, pipelines: Mapping[str, PipelineSettings], existing: bool
+) -> Iterator[str]:
+    admission = cluster.admission if cluster else None
+    if admission is None:
+        return
+    if existing and not admission.tasks:
+        yield (
+            f"{where}.tasks: no Task is approved, so no run could be made (got tasks: existing and none here, expected "
+            "the Tasks that exist). Fix: name each, with what a run may set"
+        )
+    trusted = [("deployers", name) for name in (*admission.deployers.users, *admission.deployers.groups)]
+    trusted += [("controller", admission.controller), ("resolvers", admission.resolvers)]
+    for setting, name in trusted:
+        if _namespace_of(name) in {pipeline.namespace for pipeline in pipelines.values()}:
+            yield (
+                f"{where}.{setting}: a service account beside the leased ones, which whoever works there can take (got "
+                f"{name}, expected one of a namespace without leases). Fix: take another namespace"
+            )
+
+
+def _namespace_of(name: str) -> str:
+    """Of a service account, or of the group of all service accounts of a namespace; empty for anybody else."""
+    match name.split(":"):
+        case ["system", "serviceaccount" | "serviceaccounts", namespace, *_]:
+            return namespace
+    return ""
 
 
 def _lifetimes(

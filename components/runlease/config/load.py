@@ -1,11 +1,12 @@
 """Plain data → `Settings`, or one `ConfigError` that holds every message."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from runlease.config.admission import AdmissionSettings
 from runlease.config.coherence import incoherent
 from runlease.config.names import DatabaseKey, LeaseName, VaultName
 from runlease.config.settings import (
@@ -14,7 +15,6 @@ from runlease.config.settings import (
     IdentitySettings,
     LeaseSettings,
     PipelineSettings,
-    ProfileSettings,
     Settings,
     VaultSettings,
 )
@@ -90,6 +90,15 @@ def load_identity(value: Mapping[str, object], where: str) -> IdentitySettings:
     return identity
 
 
+def load_admission(value: object, where: str) -> AdmissionSettings:
+    """Read the settings of admission, for a component that is used alone. Raises ConfigError as `load` does."""
+    errors: list[str] = []
+    admission = _section(AdmissionSettings, value, where, errors)
+    if admission is None:
+        raise ConfigError(errors)
+    return admission
+
+
 def _section(model: type[_Section], value: object, where: str, errors: list[str]) -> _Section | None:
     try:
         return model.model_validate(value)
@@ -132,7 +141,7 @@ def _message(detail: ErrorDetails, where: str, model: type[BaseModel]) -> str:
         case "extra_forbidden" if any(word in str(detail["loc"][-1]).lower() for word in _SECRET_WORDS):
             return f"{path}: a secret in plain text. Fix: remove it and set it apart: pulumi config set --secret <key>"
         case "extra_forbidden":
-            known = ", ".join((ProfileSettings if detail["loc"][0] == "profiles" else model).model_fields)
+            known = ", ".join(_model_at(model, detail["loc"][:-1]).model_fields)
             return f"{path}: unknown setting (expected one of {known}). Fix: correct its spelling or remove it"
         case "model_type":
             kind = type(got).__name__
@@ -147,3 +156,18 @@ def _message(detail: ErrorDetails, where: str, model: type[BaseModel]) -> str:
             )
         case _:
             return f"{path}: {detail['msg'].lower()} (got {got!r}). Fix: correct the value"
+
+
+def _model_at(model: type[BaseModel], path: Iterable[int | str]) -> type[BaseModel]:
+    """The model of the section that stands at `path` inside a section of `model`."""
+    for part in path:
+        if field := model.model_fields.get(str(part)):
+            model = next(_models(field.annotation), model)
+    return model
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)

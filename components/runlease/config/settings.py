@@ -5,9 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     model_validator,
@@ -15,6 +13,7 @@ from pydantic import (
 
 from runlease.access import Duration, LifetimeError, ProfileName, Public, Server
 from runlease.access.lifetimes import SYSTEM_MAXIMUM, TOKEN_EXPIRY
+from runlease.config.admission import AdmissionSettings
 from runlease.config.names import (
     Audience,
     DatabaseKey,
@@ -29,6 +28,7 @@ from runlease.config.names import (
     TableName,
     VaultName,
 )
+from runlease.config.section import Section
 
 
 class SslMode(StrEnum):
@@ -63,11 +63,7 @@ Https = Annotated[str, AfterValidator(_https)]
 Roles = Annotated[tuple[RoleName, ...], Once]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class VaultSettings(_Model):
+class VaultSettings(Section):
     """Vault or OpenBao, as pods and this program reach it."""
 
     address: Https
@@ -82,7 +78,7 @@ class VaultSettings(_Model):
     """The database mount's maximum. Default: the longest max_ttl of the declared leases."""
 
 
-class ClusterSettings(_Model):
+class ClusterSettings(Section):
     """The Kubernetes cluster whose service accounts are trusted."""
 
     issuer: Https
@@ -101,6 +97,8 @@ class ClusterSettings(_Model):
     """Context of the kubeconfig that the program deploys with. Default: the kubeconfig's current one."""
     token_expiry: Span = TOKEN_EXPIRY
     """Life of the projected token. Default 10m, the shortest Kubernetes issues."""
+    admission: AdmissionSettings | None = None
+    """Policies on who may use a leased service account. Default: none; the namespace is then the trust boundary."""
 
     @model_validator(mode="after")
     def _keys_fit(self) -> "ClusterSettings":
@@ -112,7 +110,7 @@ class ClusterSettings(_Model):
         return self
 
 
-class ProfileSettings(_Model):
+class ProfileSettings(Section):
     """One profile that a database offers."""
 
     members: Roles = ()
@@ -123,7 +121,7 @@ class ProfileSettings(_Model):
     """CONNECTION LIMIT of each login. Default 4: a migration tool opens two or three."""
 
 
-class DatabaseSettings(_Model):
+class DatabaseSettings(Section):
     """One PostgreSQL database and what is offered on it."""
 
     server: Server
@@ -173,7 +171,7 @@ class DatabaseSettings(_Model):
         return "database" not in self.create
 
 
-class LeaseSettings(_Model):
+class LeaseSettings(Section):
     """One lease that Vault issues."""
 
     database: DatabaseKey
@@ -184,7 +182,7 @@ class LeaseSettings(_Model):
     """Life of the login however often it is renewed."""
 
 
-class PipelineSettings(_Model):
+class PipelineSettings(Section):
     """One Tekton pipeline: a service account for each of its tasks."""
 
     namespace: Label
@@ -196,7 +194,7 @@ class PipelineSettings(_Model):
     """`timeouts.finally` of its runs. Default: not checked."""
 
 
-class IdentitySettings(_Model):
+class IdentitySettings(Section):
     """One identity and the one lease it may obtain. No part may hold a wildcard."""
 
     installation: VaultName
@@ -218,7 +216,7 @@ class IdentitySettings(_Model):
         return self
 
 
-class Settings(_Model):
+class Settings(Section):
     """The whole of `runlease:access`."""
 
     installation: VaultName

@@ -1,5 +1,6 @@
 """The components: one outside system a module, and `PipelineAccess`, which composes them."""
 
+from runlease.provision.admission import LeaseAdmission, LeaseAdmissionArgs
 from runlease.provision.kubernetes import PipelineIdentity, PipelineIdentityArgs
 from runlease.provision.pipeline import PipelineAccess, PipelineAccessArgs, Providers
 from runlease.provision.postgres import DatabaseAccess, DatabaseAccessArgs, VaultLogin
@@ -11,6 +12,8 @@ __all__ = [
     "ClusterTrustArgs",
     "DatabaseAccess",
     "DatabaseAccessArgs",
+    "LeaseAdmission",
+    "LeaseAdmissionArgs",
     "LeaseEngine",
     "LeaseEngineArgs",
     "LeaseTasks",

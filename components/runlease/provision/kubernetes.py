@@ -37,13 +37,17 @@ class PipelineIdentityArgs(TypedDict):
 
 
 class PipelineIdentity(pulumi.ComponentResource):
-    """A service account without an automounted token, and the JWT role that it alone can log in to. No more."""
+    """A service account without an automounted token, and the JWT role that it alone can log in to. No more.
+
+    Give it `depends_on` the policies of its namespace, where there are any: they must stand before it and outlast it.
+    """
 
     def __init__(self, name: str, args: PipelineIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("runlease:index:PipelineIdentity", name, {}, opts)
         settings = load_identity({key: value for key, value in args.items() if key != "jwt_mount"}, name)
         identity = Identity(settings.namespace, settings.service_account, settings.issuer, settings.audience)
-        child = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
+        after = opts.depends_on if opts else None
+        child = pulumi.ResourceOptions(parent=self, delete_before_replace=True, depends_on=after)
         kubernetes.core.v1.ServiceAccount(
             f"{name}-account",
             metadata=kubernetes.meta.v1.ObjectMetaArgs(

@@ -9,9 +9,10 @@ import pulumi
 
 from runlease.access import PROFILES, Access, Binding
 from runlease.config import Settings, load, to_access
+from runlease.provision.admission import LeaseAdmission
 from runlease.provision.kubernetes import PipelineIdentity
 from runlease.provision.postgres import DatabaseAccess
-from runlease.provision.tekton import LeaseTasks
+from runlease.provision.tekton import TASKS, LeaseTasks
 from runlease.provision.vault import ClusterTrust, LeaseEngine, creds_path, jwt_mount
 
 
@@ -51,6 +52,7 @@ class PipelineAccess(pulumi.ComponentResource):
         databases = {key: self._database(key) for key in self._settings.databases}
         self._engine(databases)
         trust = self._trust()
+        self._admission = {namespace: self._admit(namespace) for namespace in self._namespaces()}
         for binding in self.access.bindings:
             self._identity(binding, trust)
         self._tasks()
@@ -111,12 +113,37 @@ class PipelineAccess(pulumi.ComponentResource):
                 "lease": binding.lease,
                 "max_ttl": str(self._settings.leases[binding.lease].max_ttl),
             },
-            pulumi.ResourceOptions(parent=self, providers=[self._given.vault, self._given.kubernetes]),
+            pulumi.ResourceOptions(
+                parent=self,
+                providers=[self._given.vault, self._given.kubernetes],
+                depends_on=self._admission[identity.namespace],
+            ),
         )
 
+    def _namespaces(self) -> list[str]:
+        return sorted({binding.identity.namespace for binding in self.access.bindings})
+
+    def _admit(self, namespace: str) -> list[LeaseAdmission]:
+        """The policies of a namespace, when they are wanted: first made and last destroyed of what stands in it."""
+        if (settings := self._settings.cluster.admission) is None:
+            return []
+        bindings = [binding for binding in self.access.bindings if binding.identity.namespace == namespace]
+        made = LeaseAdmission(
+            f"{self._name}-admission-{namespace}",
+            {
+                "installation": self._settings.installation,
+                "namespace": namespace,
+                "audience": self._settings.audience,
+                "accounts": {binding.identity.service_account: binding.lease for binding in bindings},
+                "tasks": [] if self._settings.tasks == "existing" else list(TASKS),
+                "settings": settings,
+            },
+            self._child(self._given.kubernetes),
+        )
+        return [made]
+
     def _tasks(self) -> None:
-        namespaces = sorted({binding.identity.namespace for binding in self.access.bindings})
-        for namespace in namespaces:
+        for namespace in self._namespaces():
             leases = sorted({b.lease for b in self.access.bindings if b.identity.namespace == namespace})
             LeaseTasks(
                 f"{self._name}-tasks-{namespace}",
@@ -133,7 +160,7 @@ class PipelineAccess(pulumi.ComponentResource):
                     },
                     "leases": {lease: self._lease_for_guard(lease) for lease in leases},
                 },
-                self._child(self._given.kubernetes),
+                self._child(self._given.kubernetes, depends_on=self._admission[namespace]),
             )
 
     def _vault_for_guard(self) -> dict[str, Any]:

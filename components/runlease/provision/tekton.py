@@ -35,11 +35,15 @@ class LeaseTasksArgs(TypedDict):
 
 
 class LeaseTasks(pulumi.ComponentResource):
-    """The Tasks as `tekton.dev/v1` objects, and a ConfigMap with addresses and CA certificates. No secret in either."""
+    """The Tasks as `tekton.dev/v1` objects, and a ConfigMap with addresses and CA certificates. No secret in either.
+
+    Give it `depends_on` the policies of its namespace, where there are any: they must stand before it and outlast it.
+    """
 
     def __init__(self, name: str, args: LeaseTasksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("runlease:index:LeaseTasks", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
+        after = opts.depends_on if opts else None
+        child = pulumi.ResourceOptions(parent=self, delete_before_replace=True, depends_on=after)
         config = config_map_name(args["installation"])
         kubernetes.core.v1.ConfigMap(
             f"{name}-config",
