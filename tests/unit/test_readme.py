@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "examples/*/README.md", "tekton/**/README.md")
+    for pattern in ("*.md", "docs/*.md", "examples/**/README.md", "tekton/**/README.md")
     for path in REPOSITORY.glob(pattern)
 )
 FOLDERS = ("components/", "lab/", "stacks/", "tekton/", "docs/", "tests/", "examples/", "bench/")

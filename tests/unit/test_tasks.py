@@ -161,6 +161,17 @@ def test_the_readme_names_every_parameter_result_and_workspace(task: str) -> Non
             assert f"| `{item['name']}` |" in readme
 
 
+def test_a_task_has_a_sample_and_a_test_of_its_own(task: str) -> None:
+    assert list((folder(task) / "samples").glob("*.yaml"))
+    assert (folder(task) / "tests" / "run.yaml").exists()
+
+
+def test_the_images_of_a_sample_have_a_digest(task: str) -> None:
+    for path in (folder(task) / "samples").glob("*.yaml"):
+        images = re.findall(r"value: (docker\.io/\S+)", path.read_text())
+        assert not [image for image in images if not re.search(r":[^@/]+@sha256:[0-9a-f]{64}$", image)], path
+
+
 def test_the_samples_name_only_what_the_task_has(task: str) -> None:
     known = {param["name"] for param in spec(task)["params"]}
     for path in sorted((folder(task) / "samples").glob("*.yaml")):
