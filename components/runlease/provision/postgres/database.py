@@ -42,8 +42,8 @@ class DatabaseAccess(pulumi.ComponentResource):
     """SQL that gives PUBLIC what it had; a destroy leaves PUBLIC as it is."""
 
     def __init__(self, name: str, args: DatabaseAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("runlease:index:DatabaseAccess", name, {}, opts)
         settings, leases = load_database(args["key"], args["settings"], args["leases"])
+        super().__init__("runlease:index:DatabaseAccess", name, _said(args["key"], settings), opts)
         site = Site(self, name, args["key"], settings, leases, args["ca_file"])
         made = lay_foundation(site)
         role = broker_role(site, made)
@@ -57,3 +57,14 @@ class DatabaseAccess(pulumi.ComponentResource):
         revoke_public(site, broker, chain)
         self.give_public_back = pulumi.Output.from_input(give_public_back(site))
         self.register_outputs({"give_public_back": self.give_public_back})
+
+
+def _said(key: str, settings: DatabaseSettings) -> dict[str, Any]:
+    """What no resource of the component says alone; whoever reads a plan or a state learns it from these inputs."""
+    return {
+        "key": key,
+        "dbname": settings.dbname,
+        "owner": settings.owner,
+        "schemas": list(settings.schemas),
+        "server": str(settings.server),
+    }
