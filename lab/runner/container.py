@@ -25,7 +25,7 @@ class Container:
     def __init__(self, manifest: Object, pod: Object, node: Node, volumes: Volumes) -> None:
         self.name: str = manifest["name"]
         self.manifest, self._pod, self._node, self._volumes = manifest, pod, node, volumes
-        self.log = node.folder / f"{self.name}.log"
+        self.log = node.folder / f"{self.name.removeprefix('step-')}.log"
         self.log.touch(0o600)
         self.termination = node.folder / f"{self.name}.termination"
         self.termination.touch()

@@ -130,7 +130,7 @@ class TaskRun:
     def _guarded(self) -> None:
         # A container dies with the thread that has started it: this one stays as long as any runs.
         try:
-            self.pod.start()
+            self._start_pod()
             while not self._removed and not (self._condition and all(pod.ended for pod in self.pods)):
                 self._tick()
                 time.sleep(TICK)
@@ -157,8 +157,6 @@ class TaskRun:
     def _look(self) -> None:
         """What the controller does when it looks at a run that is not at its end."""
         pod, now = self.pod, time.monotonic()
-        if READY not in pod.manifest["metadata"]["annotations"]:
-            pod.annotate(READY, "READY")
         if now - pod.started >= self.spec.timeout:
             self._end(Ending.TIMED_OUT)
         elif pod.ended if pod.native else pod.steps_ended_for(self._cluster.reconcile):
@@ -176,7 +174,7 @@ class TaskRun:
         if what.again:
             self._attempt += ending is not Ending.POD_DELETED_BY_FORCE
             self._new_pod()
-            self.pod.start()
+            self._start_pod()
 
     def _verdict(self, ending: Ending, pod: Pod) -> tuple[Reason, str]:
         name = self.spec.name
@@ -223,6 +221,11 @@ class TaskRun:
         cluster.issuer.create_service_account(spec.namespace, spec.service_account)
         metadata["uid"] = cluster.issuer.add_pod(manifest)
         self.pods.append(pod)
+
+    def _start_pod(self) -> None:
+        self.pod.start()
+        # Sidecars without a probe are ready as soon as they run.
+        self.pod.annotate(READY, "READY")
 
     def _wait_for(self, event: threading.Event, seconds: float) -> Outcome:
         if not event.wait(seconds):

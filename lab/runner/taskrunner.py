@@ -63,8 +63,8 @@ class TaskRunner:
     ) -> TaskRun:
         """Start a TaskRun. Raises TaskError, before anything starts, for what Tekton would refuse.
 
-        environment: `podTemplate.env`. timeout: the TaskRun's, in seconds. controller_down: nobody looks at the pod
-        until `controller_returns`. keep_pod_on_cancel: the feature flag.
+        environment: `podTemplate.env`. timeout: the TaskRun's, in seconds. controller_down: once the steps may begin,
+        nobody looks at the pod until `controller_returns`. keep_pod_on_cancel: the feature flag.
         """
         spec = RunSpec(
             task=task,
