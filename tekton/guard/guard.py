@@ -25,8 +25,8 @@ import urllib.parse
 from pathlib import Path
 from typing import Any, Callable, Mapping, NamedTuple
 
-TICK, ANSWER = 0.2, 6.0  # seconds between two looks at files, line and clock; for Vault to go on with an answer
-PATIENCE, GRACE = 20.0, 22.0  # seconds to try for a lease; and to give it back: Kubernetes kills 30 s after SIGTERM
+TICK, ANSWER = 0.2, 5.0  # seconds between two looks at files, line and clock; for Vault to go on with an answer
+PATIENCE, GRACE = 20.0, 25.0  # seconds to try for a lease; and to give it back: Kubernetes kills 30 s after SIGTERM
 RENEW_AT, WARN_AT, END_AT = 2 / 3, 0.8, 0.98  # of a ttl; of max_ttl; of both, so that the guard ends it, not Vault
 ENDINGS = {  # by the last word on the line: seconds that no step need hold it, and what their end means
     "failed": (0.0, "line: a step failed"),
@@ -191,14 +191,14 @@ class Guard:
     def ask(self, method: str, path: str, body: Any, fix: str) -> dict[str, Any]:
         """Ask Vault once, over verified TLS and with the token so far; http.client knows no proxy and no redirect."""
         vault = self.read("vault.json")
-        url, namespace = urllib.parse.urlsplit(vault["address"]), vault.get("namespace")
-        headers = {"X-Vault-Request": "true", "X-Vault-Token": self.lease.token, "X-Vault-Namespace": namespace}
+        url = urllib.parse.urlsplit(vault["address"])
+        headers = {"X-Vault-Request": "true", "X-Vault-Token": self.lease.token,
+                   "X-Vault-Namespace": vault.get("namespace") or ""}
         try:
             tls = ssl.create_default_context(cadata=vault.get("ca") or None)
             tls.minimum_version = ssl.TLSVersion.TLSv1_2
             server = http.client.HTTPSConnection(url.netloc, timeout=ANSWER, context=tls)
-            server.request(method, f"{url.path.rstrip('/')}/v1/{path}", json.dumps(body) if body else None,
-                           {name: value for name, value in headers.items() if value})
+            server.request(method, f"{url.path.rstrip('/')}/v1/{path}", json.dumps(body) if body else None, headers)
             answer = server.getresponse()
             status, answered = answer.status, answer.read()
         except (OSError, ValueError, http.client.HTTPException) as error:
@@ -250,11 +250,10 @@ class Guard:
 
     def hear(self) -> None:
         """Look at the FIFO: reading gives nothing when no step holds it, and would block when one does in silence."""
-        try:
+        said, held = b"", True
+        with contextlib.suppress(BlockingIOError):
             said = os.read(self.fifo, 4096)
             held = said != b""
-        except BlockingIOError:
-            said, held = b"", True
         lease = self.lease.heard(said.decode(errors="replace").split(), held, clock())
         if lease != self.lease:
             self.keep(word=lease.word, free_since=lease.free_since)
@@ -299,7 +298,8 @@ class Guard:
                 patiently(lambda: self.ask("PUT", "sys/leases/revoke", body, fix), (self.stopped_at or clock()) + GRACE)
                 evidence = json.dumps({
                     "lease": self.name, "lease_id": lease.lease_id, "login": lease.login, "pod": lease.pod,
-                    "issued": utc(lease.issued - clock()), "asked": asked, "asked_by": asked_by, "revoked": utc()})
+                    "issued": utc(lease.issued - clock()), "asked": asked, "asked_by": asked_by[:500],
+                    "revoked": utc()})
                 self.keep(evidence=evidence)
             self.drop()
         except Exception as error:  # the steps are told, and it is tried once more on SIGTERM
