@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from bench import BenchError, lease, many, registration, report
+from bench import BenchError, lease, many, overhead, registration, report
 from bench.site import deployed_site
 from bench.table import document, shares_table, table
 from lab import LabError
@@ -26,6 +26,7 @@ def main() -> int:
             comparisons, parts = lease.compare(site), lease.shares(site)
             print("200 guards at once …", flush=True)
             comparisons += many.compare(site)
+            comparisons += overhead.compare(site)
         print("a large difference of access …", flush=True)
         comparisons += report.compare()
         print("registrations, a few minutes …", flush=True)
