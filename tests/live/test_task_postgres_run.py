@@ -129,3 +129,11 @@ def test_a_directory_or_file_that_is_not_there_is_named(runs: Begin, shop: Deplo
     assert_refused(ended, "no directory sql in the workspace. Fix: correct the parameter directory", shop)
     ended = runs("postgres-run", "reader", tmp_path, files=["a.sql"]).settle()
     assert "a.sql: no such file" in last_line(ended)
+
+
+@ONE_SERVER
+def test_a_lease_that_is_not_there_ends_the_first_step_with_the_guards_reason(runs: Begin) -> None:
+    ended = runs("postgres-run", "nosuch", sql="SELECT 1").settle()
+    assert codes(ended) == {"check": 1}
+    assert ended.output.count("check: ") == 1
+    assert "lease.nosuch.json" in last_line(ended)
