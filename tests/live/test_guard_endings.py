@@ -132,7 +132,6 @@ def test_a_handover_keeps_it_for_the_next_step(guarded: Deployment, holding: Gua
         say("handover")
     time.sleep(2.5)  # longer than a hang-up may last
     with holding.step() as say:
-        time.sleep(2.5)
         assert login in logins(guarded)
         say("handover")
     (holding.shared / "release").touch()
@@ -259,17 +258,17 @@ runpy.run_path(sys.argv[1], run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("jump", [86400, -86400], ids=["a day ahead", "a day back"])
 def test_a_date_that_jumps_neither_ends_a_lease_nor_lets_it_outlive_its_maximum(
-    guarded: Deployment, lab_folder: Path, place: Place, jump: int
+    guarded: Deployment, lab_folder: Path, place: Place
 ) -> None:
-    guard = place(config_of(guarded, lab_folder, lease={"max_ttl": 4}))
-    guard.start([*PYTHON, "-c", JUMPS, str(GUARD), str(jump)]).ready()
-    began, login = time.monotonic(), guard.login
+    began, config, guards = time.monotonic(), config_of(guarded, lab_folder, lease={"max_ttl": 4}), list[Guard]()
+    for days in (1, -1):
+        guards.append(place(config).start([*PYTHON, "-c", JUMPS, str(GUARD), str(days * 86400)]).ready())
+    mine = {guard.login for guard in guards}
     time.sleep(2)
-    assert login in logins(guarded)
-    assert not (guard.shared / "failed").exists()
-    assert "got 4 s, expected less than max_ttl 4 s" in guard.until("failed")
-    assert guard.evidence()["login"] == login not in logins(guarded)
+    assert mine <= logins(guarded)
+    for guard in guards:
+        assert "got 4 s, expected less than max_ttl 4 s" in guard.until("failed")
+        assert guard.evidence()["login"] in mine - logins(guarded)
+        assert guard.stop() == 0
     assert time.monotonic() - began > 3
-    assert guard.stop() == 0
