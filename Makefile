@@ -3,7 +3,7 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 SHELL  := /bin/sh
 
-.PHONY: help demo lab test lint kubernetes bench tasks clean packages-demo packages-test
+.PHONY: help demo lab test lint kubernetes bench tasks rules clean packages-demo packages-test
 
 help:            ## what can be made
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -30,6 +30,9 @@ lint: $(VENV)/.made    ## ruff, mypy, import-linter, yamllint, and the Tasks car
 
 tasks: $(VENV)/.made    ## embed the guard and the step scripts into the Tasks
 	@$(PYTHON) tekton/embed.py
+
+rules: $(VENV)/.made    ## write docs/rules.md from the rules
+	@$(PYTHON) -m runlease.report.rules_page > docs/rules.md
 
 bench: packages-demo $(VENV)/.made    ## speed as ratios, side by side in one run
 	@$(PYTHON) -m bench

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from runlease.access.rules import RULES
 from runlease.config import ConfigError
 from runlease.config.files import missing_files, read_stack_file
 from runlease.config.names import LeaseName, VaultName
 from runlease.readiness import as_json, as_text, check, has_errors
+from runlease.report import rules_page
 from runlease.tasks import FORMS, UID, Connection, WrapError, Wrapping, wrap_file
 
 OK, WRONG_SETTINGS, FOUND_ERRORS = 0, 2, 3
@@ -36,7 +38,19 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_check(commands.add_parser("check", help="say what will not work, before an up; nothing is changed"))
     _add_wrap(commands.add_parser("wrap", help="put the guard round a Tekton Task of your own"))
+    _add_rules(commands.add_parser("rules", help="list the rules that access is judged by"))
     return parser
+
+
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "docs/rules.md says of each why it is, how to keep it, and how a stack accepts a finding."
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.set_defaults(run=_rules)
+
+
+def _rules(given: argparse.Namespace) -> int:
+    print(rules_page.as_json(RULES) if given.format == "json" else rules_page.as_text(RULES))
+    return OK
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from runlease.config.admission import AdmissionSettings, ApprovedTaskSettings, DeployerSettings
 from runlease.config.load import ConfigError, load, load_admission, load_database, load_identity
+from runlease.config.rules import RulesSettings
 from runlease.config.settings import (
     ClusterSettings,
     DatabaseSettings,
@@ -13,7 +14,7 @@ from runlease.config.settings import (
     SslMode,
     VaultSettings,
 )
-from runlease.config.to_access import identity_of, profile_grants, role_name, to_access
+from runlease.config.to_access import identity_of, profile_grants, role_name, to_acceptances, to_access, to_bounds
 
 __all__ = [
     "AdmissionSettings",
@@ -26,6 +27,7 @@ __all__ = [
     "LeaseSettings",
     "PipelineSettings",
     "ProfileSettings",
+    "RulesSettings",
     "Settings",
     "SslMode",
     "VaultSettings",
@@ -36,5 +38,7 @@ __all__ = [
     "load_identity",
     "profile_grants",
     "role_name",
+    "to_acceptances",
     "to_access",
+    "to_bounds",
 ]

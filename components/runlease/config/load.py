@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from runlease.config.admission import AdmissionSettings
 from runlease.config.coherence import incoherent
 from runlease.config.names import DatabaseKey, LeaseName, VaultName
+from runlease.config.rules import RulesSettings
 from runlease.config.settings import (
     ClusterSettings,
     DatabaseSettings,
@@ -25,7 +26,7 @@ _MAPS: dict[str, tuple[type[BaseModel], Any]] = {
     "leases": (LeaseSettings, LeaseName),
     "pipelines": (PipelineSettings, VaultName),
 }
-_SINGLES: dict[str, type[BaseModel]] = {"vault": VaultSettings, "cluster": ClusterSettings}
+_SINGLES: dict[str, type[BaseModel]] = {"vault": VaultSettings, "cluster": ClusterSettings, "rules": RulesSettings}
 _SECRET_WORDS = ("password", "secret", "token", "private_key", "credential")
 
 

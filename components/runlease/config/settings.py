@@ -3,15 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PlainSerializer,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
-from runlease.access import Duration, LifetimeError, ProfileName, Public, Server
+from runlease.access import Duration, ProfileName, Public, Server
 from runlease.access.lifetimes import SYSTEM_MAXIMUM, TOKEN_EXPIRY
 from runlease.config.admission import AdmissionSettings
 from runlease.config.names import (
@@ -28,7 +22,9 @@ from runlease.config.names import (
     TableName,
     VaultName,
 )
+from runlease.config.rules import RulesSettings
 from runlease.config.section import Section
+from runlease.config.values import Https, Span, https
 
 
 class SslMode(StrEnum):
@@ -39,27 +35,10 @@ class SslMode(StrEnum):
     """libpq's verify-ca: for a certificate that cannot name the host, from a CA that signs nothing else."""
 
 
-def _duration(value: object) -> Duration:
-    if isinstance(value, Duration):
-        return value
-    try:
-        return Duration.parse(str(value))
-    except LifetimeError as error:
-        raise ValueError(f"not a duration ({error}). Fix: write it with a unit") from error
-
-
-def _https(value: str) -> str:
-    if not value.startswith("https://") or len(value) < 10:
-        raise ValueError(f"not reached over TLS (got {value!r}, expected https://…). Fix: use the server's TLS address")
-    return value
-
-
 def _key_source(value: str) -> str:
-    return value if value in ("discovery", "static") else _https(value)
+    return value if value in ("discovery", "static") else https(value)
 
 
-Span = Annotated[Duration, BeforeValidator(_duration), PlainSerializer(str)]
-Https = Annotated[str, AfterValidator(_https)]
 Roles = Annotated[tuple[RoleName, ...], Once]
 
 
@@ -227,6 +206,7 @@ class Settings(Section):
     pipelines: dict[VaultName, PipelineSettings]
     tasks: Literal["create", "existing"] = "create"
     """Whether the Tekton Tasks are made in the pipelines' namespaces or exist there already."""
+    rules: RulesSettings = RulesSettings()
 
     @property
     def audience(self) -> str:

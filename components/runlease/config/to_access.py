@@ -15,6 +15,7 @@ from runlease.access import (
     Role,
     grants_of,
 )
+from runlease.access.rules import Acceptance, Bounds
 from runlease.config.settings import DatabaseSettings, Settings
 
 
@@ -58,6 +59,17 @@ def to_access(settings: Settings) -> Access:
             for task, lease in pipeline.tasks.items()
         ),
     )
+
+
+def to_bounds(settings: Settings) -> Bounds:
+    """What the rules ask of this stack."""
+    rules, cluster = settings.rules, settings.cluster
+    return Bounds(rules.longest_lease, rules.controllers, (cluster.issuer, *cluster.api_audiences))
+
+
+def to_acceptances(settings: Settings) -> tuple[Acceptance, ...]:
+    """The findings that the settings bear."""
+    return tuple(Acceptance(one.rule, one.where, one.reason, one.until) for one in settings.rules.accept)
 
 
 def _binding(settings: Settings, pipeline: str, task: str, lease: str) -> Binding:

@@ -91,6 +91,11 @@ def only_connects(grant: Grant) -> bool:
     return isinstance(grant.target, OnDatabase) and grant.privileges == (Privilege.CONNECT,) and not grant.grantable
 
 
+def is_sandbox(role: Role, grant: Grant) -> bool:
+    """Whether a grant is a login's hold on the schema of its own name, which the broker drops with it."""
+    return role.login and grant.target == OnSchema(role.name) and not grant.grantable
+
+
 def _calls(grant: Grant) -> bool:
     match grant.target:
         case OnSchema():

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from runlease.access.model import Access
-from runlease.access.rules.holders import Holders, grants, of_grant, only_connects
+from runlease.access.rules.holders import Holders, grants, is_sandbox, of_grant, only_connects
 from runlease.access.rules.rule import Bounds, Breach, Rule, Severity
 
 
 def _check(access: Access, _bounds: Bounds) -> Iterator[Breach]:
     holders = Holders(access)
     for role, grant in grants(access):
-        if role.login and not only_connects(grant) and not holders.is_vault_login(role):
+        let_through = only_connects(grant) or is_sandbox(role, grant) or holders.is_vault_login(role)
+        if role.login and not let_through:
             yield Breach(of_grant(role, grant), "is to a login (expected a group role, or CONNECT)", grant.source)
 
 
@@ -20,8 +21,8 @@ RULE = Rule(
     sentence="A login holds nothing of its own but CONNECT.",
     why=(
         "A grant to a login is an entry in the access list of every object, is forgotten when the login is replaced, "
-        "and keeps the login from being dropped. Vault's logins may EXECUTE functions of one schema by name; that "
-        "shape is let through."
+        "and keeps the login from being dropped. Two shapes are let through: a login "
+        "of Vault, which may EXECUTE functions of one schema by name, and a sandbox, a schema of the login's own name."
     ),
     fix="Grant it to a NOLOGIN role, and make the login its member.",
     language="python",

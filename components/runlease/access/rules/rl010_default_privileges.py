@@ -24,7 +24,8 @@ RULE = Rule(
     sentence="Default privileges name the owner whose objects they are for.",
     why=(
         "ALTER DEFAULT PRIVILEGES without FOR ROLE holds for what the role that runs it will make, and not for what "
-        "migrations make. So the next table is one that nobody can read, or, made by an admin, one that everybody can."
+        "migrations make. So the next table of a migration is one that nobody can read, and a table that an admin "
+        "makes by hand is open."
     ),
     fix="Say FOR ROLE and the role that migrations run as.",
     language="sql",
