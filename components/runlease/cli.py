@@ -10,9 +10,11 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from runlease.access.rules import RULES
+from runlease.commands import access
 from runlease.config import ConfigError
 from runlease.config.files import missing_files, read_stack_file
 from runlease.config.names import LeaseName, VaultName
+from runlease.readers.error import ReadError
 from runlease.readiness import as_json, as_text, check, has_errors
 from runlease.report import rules_page
 from runlease.tasks import FORMS, UID, Connection, WrapError, Wrapping, wrap_file
@@ -29,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, WrapError) as wrong:
         print("\n".join(wrong.messages), file=sys.stderr)
         return WRONG_SETTINGS
+    except ReadError as wrong:
+        print(wrong, file=sys.stderr)
+        return WRONG_SETTINGS
     return code
 
 
@@ -39,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands.add_parser("check", help="say what will not work, before an up; nothing is changed"))
     _add_wrap(commands.add_parser("wrap", help="put the guard round a Tekton Task of your own"))
     _add_rules(commands.add_parser("rules", help="list the rules that access is judged by"))
+    access.add(commands)
     return parser
 
 
