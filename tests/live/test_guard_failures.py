@@ -348,14 +348,3 @@ def test_a_token_that_expires_while_it_works_is_renewed_as_long_as_that_goes(gua
 def test_a_proxy_variable_is_ignored(place: Place) -> None:
     dead = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"), "http://127.0.0.1:9")
     assert place().start(**dead).ready().stop() == 0
-
-
-@pytest.mark.usefixtures("nothing_left")
-def test_a_namespace_is_sent_with_every_request(
-    guarded: Deployment, lab_folder: Path, place: Place, proxy: FaultyProxy
-) -> None:
-    """The root namespace goes by this name, too."""
-    guard = place(config_of(guarded, lab_folder, vault={"address": proxy.address, "namespace": "root"})).start()
-    assert guard.ready().stop() == 0
-    assert len(proxy.requests) == 4
-    assert {request.headers.get("X-Vault-Namespace") for request in proxy.requests} == {"root"}
