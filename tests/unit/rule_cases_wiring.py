@@ -155,6 +155,20 @@ BROKEN: list[tuple[str, str, Access, str]] = [
         path("sys/leases/revoke-prefix/db/creds/load", "update", "sudo"),
         "path sys/leases/revoke-prefix/db/creds/load of policy p",
     ),
+    *(
+        (
+            "RL022",
+            f"below {read}",
+            policy(read, PathRule("sys/leases/revoke", ("update",), (("lease_id", (f"{read.path}/*",)),))),
+            "path sys/leases/revoke of policy p",
+        )
+        for read in (
+            PathRule("db/creds/lo*", ("read",)),
+            PathRule("db/creds/other", ("list",)),
+            PathRule("secret/data/x", ("read",)),
+            PathRule("db/creds", ("read",)),
+        )
+    ),
     ("RL022", "the old endpoint", path("sys/renew"), "path sys/renew of policy p"),
     ("RL023", "by default", trust(no_default_policy=False), AT),
     ("RL023", "by name", trust(policies=("shop-prod.load", "default")), AT),
@@ -267,6 +281,7 @@ KEPT: list[tuple[str, str, Access]] = [
     ("RL033", "what a run says", image("$(params.image)")),
     ("RL034", "the shell's own", script("echo $(date) ${params}")),
     ("RL035", "a chain as ours", chain()),
+    ("RL035", "a lease that was not read", replace(trust(token_max_ttl=None), bindings=(BINDING,))),
     ("RL035", "an explicit maximum", chain(token_max_ttl=Duration(9999), token_explicit_max_ttl=Duration(1920))),
     ("RL037", "everything read", Access("x")),
 ]

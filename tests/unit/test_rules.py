@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from dataclasses import replace
 
 import pytest
 
 from runlease.access import Access, Duration
 from runlease.access.rules import RULES, Bounds, Rule, Severity
-from tests.unit import rule_cases_database, rule_cases_wiring
-from tests.unit.rule_cases_wiring import PLACE, VAULT_TOKEN, may, script, trust, value
+from tests.unit import rule_cases_database, rule_cases_leases, rule_cases_wiring
+from tests.unit.rule_cases_wiring import GOOD, PLACE, VAULT_TOKEN, chain, connection, may, script, trust, value
 
-BROKEN = rule_cases_database.BROKEN + rule_cases_wiring.BROKEN
-KEPT = rule_cases_database.KEPT + rule_cases_wiring.KEPT
+BROKEN = rule_cases_database.BROKEN + rule_cases_leases.BROKEN + rule_cases_wiring.BROKEN
+KEPT = rule_cases_database.KEPT + rule_cases_leases.KEPT + rule_cases_wiring.KEPT
 BY_ID = {rule.id: rule for rule in RULES}
 
 
@@ -73,6 +74,28 @@ def sourced(access: Access) -> Access:
     made = at(access)
     assert isinstance(made, Access)
     return made
+
+
+@pytest.mark.parametrize(
+    ("rule", "access", "got"),
+    [
+        ("RL008", rule_cases_database.roles(rule_cases_database.role(login=True)), "got jane"),
+        ("RL015", connection(username_template=""), "got Vault's default"),
+        ("RL016", connection(password_authentication=""), "got password_authentication nothing, which means password"),
+        ("RL016", connection(password_authentication="password"), "got password_authentication password"),
+        ("RL019", connection(sslmode=""), "got sslmode nothing, which means prefer"),
+        ("RL019", connection(sslmode="require"), "got sslmode require"),
+        ("RL020", connection(replace(GOOD, name="b")), "shares the login vault with db/b"),
+        ("RL024", trust(audiences=()), "got none"),
+        ("RL024", trust(audiences=("a", "b")), "got a, b"),
+        ("RL026", trust(bound_subject=""), "got bound_subject nothing, which means any"),
+        ("RL026", trust(bound_subject="jane"), "got bound_subject jane"),
+        ("RL035", chain(token_max_ttl=Duration(1919)), "ends its lease early (got a life of 31m59s"),
+        ("RL035", chain(token_max_ttl=Duration(1921)), "again after it has ended (got a life of 32m1s"),
+    ],
+)
+def test_a_finding_says_what_was_got(rule: str, access: Access, got: str) -> None:
+    assert got in next(iter(BY_ID[rule].findings(access, Bounds()))).what
 
 
 def test_the_bound_of_an_environment_is_asked() -> None:

@@ -16,6 +16,7 @@ from runlease.access import (
     Grant,
     ObjectKind,
     OnAll,
+    OnDatabase,
     OnNamed,
     OnSchema,
     PathRule,
@@ -31,6 +32,7 @@ FILES = sorted((Path(__file__).parents[2] / "stacks").glob("Pulumi.*.yaml"))
 TODAY = date(2026, 7, 1)
 BROKER, DEPLOYER = "runlease_shop_broker", "runlease_shop_deployer"
 VAULT = "runlease_shop_vault"
+SANDBOX = "run_shop-sandbox_abcdefghijklmnopqrst"
 Edit = Callable[[Access], Access]
 
 
@@ -138,6 +140,12 @@ LOOK_ALIKES: list[tuple[str, Edit, str]] = [
     ("a broker whose deployer has members", with_role(DEPLOYER, members=("eve",)), "RL001"),
     ("a deployer that may be taken", with_role(DEPLOYER, admins=("eve",)), "RL001"),
     ("a deployer that makes databases", with_role(DEPLOYER, attributes=frozenset({Attribute.CREATEDB})), "RL001"),
+    ("a deployer that does not log in", with_role(DEPLOYER, login=False), "RL001"),
+    (
+        "a deployer that may let others connect",
+        granted(DEPLOYER, Grant((Privilege.CONNECT,), OnDatabase("shop"), DEPLOYER, grantable=True)),
+        "RL001",
+    ),
     (
         "a deployer that is member of more",
         beside(Role("more", "shop", None, (), members=(DEPLOYER,))),
@@ -165,6 +173,21 @@ LOOK_ALIKES: list[tuple[str, Edit, str]] = [
     (
         "a login of Vault that calls in two schemas",
         granted(VAULT, Grant((Privilege.EXECUTE,), OnNamed(ObjectKind.FUNCTION, "app", ("pay",)), VAULT)),
+        "RL007",
+    ),
+    (
+        "a login of Vault that lets others call",
+        granted(VAULT, Grant((Privilege.USAGE,), OnSchema("runlease"), VAULT, grantable=True)),
+        "RL007",
+    ),
+    (
+        "a login of Vault that makes functions",
+        granted(VAULT, Grant((Privilege.CREATE,), OnSchema("runlease"), VAULT)),
+        "RL007",
+    ),
+    (
+        "a sandbox that is handed on",
+        with_role(SANDBOX, grants=(Grant((Privilege.USAGE,), OnSchema(SANDBOX), SANDBOX, grantable=True),)),
         "RL007",
     ),
     ("a login of Vault that reads", granted(VAULT, replace(READ_ALL, role=VAULT)), "RL007"),

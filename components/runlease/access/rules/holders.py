@@ -82,13 +82,13 @@ class Holders:
             and not role.attributes
             and not self.held_by(role)
             and len(schemas) <= 1
-            and all(only_connects(grant) or _calls(grant) for grant in role.grants)
+            and all(only_connects(grant) or (_calls(grant) and not grant.grantable) for grant in role.grants)
         )
 
 
 def only_connects(grant: Grant) -> bool:
     """Whether a grant lets its role open a session and nothing else."""
-    return isinstance(grant.target, OnDatabase) and grant.privileges == (Privilege.CONNECT,) and not grant.grantable
+    return grant.privileges == (Privilege.CONNECT,) and not grant.grantable
 
 
 def is_sandbox(role: Role, grant: Grant) -> bool:
@@ -97,13 +97,9 @@ def is_sandbox(role: Role, grant: Grant) -> bool:
 
 
 def _calls(grant: Grant) -> bool:
-    match grant.target:
-        case OnSchema():
-            return grant.privileges == (Privilege.USAGE,) and not grant.grantable
-        case OnNamed(ObjectKind.FUNCTION):
-            return grant.privileges == (Privilege.EXECUTE,) and not grant.grantable
-        case _:
-            return False
+    if isinstance(grant.target, OnSchema):
+        return grant.privileges == (Privilege.USAGE,)
+    return isinstance(grant.target, OnNamed) and grant.target.kind is ObjectKind.FUNCTION
 
 
 def is_leased_seeder(role: Role) -> bool:
@@ -113,7 +109,7 @@ def is_leased_seeder(role: Role) -> bool:
     schemas = dict.fromkeys(grant.target.schema for grant in role.grants if isinstance(grant.target, OnSchema))
     seeder = grants_of(ProfileName.SEEDER, role=role.name, dbname=dbname, owner=owner, schemas=tuple(schemas))
     exact = set(map(_content, role.grants)) == set(map(_content, seeder))
-    return bool(exact and owner and not (role.login or role.members or role.attributes))
+    return exact and not role.login and not role.members
 
 
 def _content(grant: Grant) -> tuple[object, ...]:

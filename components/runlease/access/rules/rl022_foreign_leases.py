@@ -18,11 +18,13 @@ def _check(access: Access, _bounds: Bounds) -> Iterator[Breach]:
     for policy in access.policies:
         own = {f"{lease}/*" for lease in own_leases(policy)}
         for rule in policy.rules:
-            if not may_change(rule) or wild(rule.path):
-                continue
-            if rule.path.startswith(_BY_PREFIX) or (rule.path in _BY_BODY and not _bound_to(own, rule)):
+            if may_change(rule) and _reaches_others(own, rule):
                 what = "reaches leases of others (expected lease_id bound to `<creds path>/*` of a lease that it reads)"
                 yield Breach(f"path {rule.path} of policy {policy}", what, policy.source)
+
+
+def _reaches_others(own: set[str], rule: PathRule) -> bool:
+    return rule.path.startswith(_BY_PREFIX) or (rule.path in _BY_BODY and not _bound_to(own, rule))
 
 
 def _bound_to(own: set[str], rule: PathRule) -> bool:

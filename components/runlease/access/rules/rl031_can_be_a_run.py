@@ -48,7 +48,7 @@ def _ways_in(permission: Permission) -> list[str]:
 
 def _covers(given: str, resource: str) -> bool:
     """RBAC knows `*` for all, and `*/subresource` for that one of every resource."""
-    return given in (resource, EVERY) or ("/" in resource and given == f"*/{resource.partition('/')[2]}")
+    return given in (resource, EVERY, f"*/{resource.partition('/')[2]}")
 
 
 RULE = Rule(
