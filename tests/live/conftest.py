@@ -169,7 +169,7 @@ def place(guarded: Deployment, lab_folder: Path, tmp_path: Path) -> Iterator[Pla
 
     yield one
     for guard in made:
-        guard.kill()
+        guard.end()
 
 
 @pytest.fixture(scope="module")

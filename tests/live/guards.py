@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -100,6 +100,14 @@ class Guard:
             self.process.kill()
             self.process.wait()
 
+    def end(self) -> None:
+        """What a test does with a guard that is still there."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
+        self.kill()
+
     def stop(self) -> int:
         self.signal(signal.SIGTERM)
         return self.wait()
@@ -163,7 +171,7 @@ class Guard:
 
 
 class Place(Protocol):
-    """Makes the directories of one more guard; what still runs at the end of the test is killed."""
+    """Makes the directories of one more guard; what still runs at the end of the test is told to end, then killed."""
 
     def __call__(self, config: Config | None = None, token: str | None = None, lease: str = "reader") -> Guard: ...
 

@@ -76,6 +76,7 @@ def bury(guard: Guard) -> None:
     """Start a killed guard again, as kubelet does, after its lease has ended; then tell it to go."""
     if not guard.left():
         return
+    (guard.shared / "ready").unlink(missing_ok=True)  # so that the wait is for the new guard
     guard.start()
     wait_until(lambda: any((guard.shared / name).exists() for name in ("revoked", "failed", "ready")), guard.log)
     assert guard.stop() == 0, guard.log
