@@ -33,7 +33,9 @@ class Container:
         self.starts, self.ended_at = 0, 0.0
         """How often it was started; when it ended, in seconds since 1970."""
         self.told: float | None = None
-        """When SIGTERM was sent."""
+        """When SIGTERM was sent, since the last start."""
+        self.was_told = False
+        """Whether it was ever sent."""
         self._image = node.image(manifest["image"])
         self._kill_at = float("inf")
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,7 +66,7 @@ class Container:
     def stop(self, grace: float) -> None:
         """SIGTERM now, SIGKILL after `grace` seconds."""
         if self.running and self.told is None:
-            self.told = time.monotonic()
+            self.told, self.was_told = time.monotonic(), True
             self._kill_at = self.told + grace
             self.signal(signal.SIGTERM)
 

@@ -117,7 +117,9 @@ class TaskRun:
 
     def volume(self, name: str) -> Path:
         """The directory of a volume of the newest pod, while the pod lives."""
-        return self.pod.volumes.seen(name)
+        volumes = self.pod.volumes
+        volumes.made.wait(PATIENCE)
+        return volumes.seen(name)
 
     def step_runs(self, name: str, seconds: float = 30.0) -> bool:
         """Wait until a step runs; False when it does not come to that."""

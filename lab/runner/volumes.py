@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,8 @@ class Volumes:
         self._named: dict[str, Object] = {one["name"]: one for one in pod["spec"]["volumes"]}
         self._memory = self._memory_folder()
         self._sandbox: subprocess.Popen[bytes] | None = None
+        self.made = threading.Event()
+        """Set once they are there."""
         for name, volume in self._named.items():
             self._check(volume, f"volume {name}")
 
@@ -45,6 +48,7 @@ class Volumes:
         for name, volume in self._named.items():
             for path, text in self._files(volume):
                 _write(self.seen(name) / path, text)
+        self.made.set()
 
     @property
     def sandbox(self) -> int:
