@@ -10,7 +10,7 @@ from lab.openbao import OpenBao
 from lab.stack import Servers, apply_without_pulumi, on_servers
 from runlease.cli import main
 from runlease.config import load
-from runlease.readiness.postgres import _connect
+from runlease.readers.session import connect
 from tests.live.checked_stack import Stack, managed
 
 SNAPSHOT = """
@@ -79,7 +79,7 @@ def test_a_check_changes_nothing_on_the_server(stack: Stack) -> None:
 
 def test_a_check_could_not_change_anything(stack: Stack) -> None:
     database = load(stack.settings, "access").databases[stack.key]
-    with _connect(database, stack.key, stack.folder, stack.postgres.password) as session:
+    with connect(database, stack.key, stack.folder, stack.postgres.password) as session:
         assert session.info.parameter_status("is_superuser") == "on"
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             session.execute("CREATE TABLE app.x ()")

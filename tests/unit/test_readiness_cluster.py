@@ -8,9 +8,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from runlease.readers.https import Answer, UnreachableError
 from runlease.readiness.cluster import judge_discovery, judge_key, judge_keys
 from runlease.readiness.findings import Severity
-from runlease.readiness.https import Answer, UnreachableError
 from tests.unit.findings import only
 
 ISSUER = "https://oidc.cluster.internal"

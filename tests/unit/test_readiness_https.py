@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 
 from lab.certificates import LOCAL_NAMES, CertificateAuthority
-from runlease.readiness.https import Answer, UnreachableError, get, in_plain_words
+from runlease.readers.https import Answer, UnreachableError, get, in_plain_words
 
 
 @pytest.mark.parametrize(

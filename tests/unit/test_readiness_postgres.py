@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runlease.readiness.findings import Severity
-from runlease.readiness.postgres import in_plain_words, password_variable
+from runlease.readers.session import in_plain_words, password_variable
 from tests.unit.postgres_facts import managed
 
 
@@ -18,6 +17,7 @@ from tests.unit.postgres_facts import managed
         ("fe_sendauth: no password supplied", "admin", "export RUNLEASE_ADMIN_PASSWORD_SHOP"),
         ('FATAL:  password authentication failed for user "cloud"', "admin", "that of cloud"),
         ('FATAL:  no pg_hba.conf entry for host "10.0.0.1"', "host", "hostssl all cloud"),
+        ("User does not have CONNECT privilege.", "admin", 'GRANT CONNECT ON DATABASE "shop" TO "cloud";'),
         ('could not translate host name "db" to address', "host", "correct the name"),
         ("Connection refused", "host", "start the server"),
         ("connection timeout expired", "host", "open the way to db:5432"),
@@ -26,7 +26,6 @@ from tests.unit.postgres_facts import managed
 )
 def test_a_server_that_does_not_let_us_in_says_why(said: str, setting: str, fix: str) -> None:
     finding = in_plain_words("shop", managed(), said)
-    assert finding.severity is Severity.ERROR
     assert finding.where == f"access.databases.shop.{setting}"
     assert said in finding.problem.replace("\n", " ") or " ".join(said.split()) in finding.problem
     assert fix in finding.fix

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from runlease.config import Settings
+from runlease.readers.session import password_variable
 from runlease.readiness.cluster import check_issuer
 from runlease.readiness.engine import check_engine
 from runlease.readiness.findings import Checked, Finding, Severity, as_json, as_text, has_errors
-from runlease.readiness.postgres import check_database, password_variable
+from runlease.readiness.postgres import check_database
 
 __all__ = ["Checked", "Finding", "Severity", "as_json", "as_text", "check", "has_errors"]
 

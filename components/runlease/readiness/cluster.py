@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runlease.config import ClusterSettings
+from runlease.readers.https import Answer, UnreachableError, get
 from runlease.readiness.findings import Finding, error, note, warning
-from runlease.readiness.https import Answer, UnreachableError, get
 
 DISCOVERY = "/.well-known/openid-configuration"
 

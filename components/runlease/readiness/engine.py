@@ -8,8 +8,8 @@ from typing import Any
 
 from runlease.config import Settings, VaultSettings
 from runlease.config.made import database_mount, jwt_mount, policy_name
+from runlease.readers.https import Answer, UnreachableError, get
 from runlease.readiness.findings import Finding, error, listed, note
-from runlease.readiness.https import Answer, UnreachableError, get
 from runlease.readiness.versions import engine_version, is_openbao
 
 MARK = "runlease: "

@@ -1,4 +1,4 @@
-"""PostgreSQL, asked read-only: the only module of the check that connects to it."""
+"""PostgreSQL, asked read-only: what the check wants to know of it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,15 +9,10 @@ from psycopg.rows import class_row, dict_row
 
 from runlease.config import DatabaseSettings
 from runlease.config.made import BROKER_SCHEMA
+from runlease.readers.session import connect, in_plain_words
 from runlease.readiness.database import judge
 from runlease.readiness.findings import Finding, error
 from runlease.readiness.live import LiveContent, LiveDatabase, LiveRole, LiveServer, LiveTable
-
-SECONDS = 5
-"""How long to wait for a connection; a statement may take twice as long."""
-
-_SESSION = f"-c default_transaction_read_only=on -c statement_timeout={2 * SECONDS}s -c search_path=pg_catalog"
-"""search_path: an admin may be a superuser, and must run nothing that somebody planted in the database."""
 
 _SERVER = """
 SELECT current_setting('server_version_num')::int AS version, current_user::text AS admin,
@@ -64,45 +59,26 @@ def check_database(key: str, database: DatabaseSettings, folder: Path, password:
     try:
         live = _look(database, folder, password)
     except psycopg.Error as failed:
-        yield in_plain_words(key, database, str(failed))
+        refused = in_plain_words(key, database, str(failed))
+        yield error(refused.where, refused.problem, refused.fix)
         return
     yield from judge(key, database, live)
 
 
-def password_variable(key: str) -> str:
-    """The environment variable with the password of a database's admin."""
-    return f"RUNLEASE_ADMIN_PASSWORD_{key.upper()}"
-
-
 def _look(database: DatabaseSettings, folder: Path, password: str | None) -> LiveServer:
     try:
-        with _connect(database, database.dbname, folder, password) as session:
+        with connect(database, database.dbname, folder, password) as session:
             return _server(session, database, _content(session, database))
     except psycopg.OperationalError as refused:
         # The database may not exist: then the server is still to be asked.
         try:
-            with _connect(database, "postgres", folder, password) as session:
+            with connect(database, "postgres", folder, password) as session:
                 server = _server(session, database, None)
         except psycopg.OperationalError as failed:
             raise (refused if database.adopted else failed) from None
         if database.dbname in server.databases:
             raise
         return server
-
-
-def _connect(database: DatabaseSettings, dbname: str, folder: Path, password: str | None) -> psycopg.Connection[Any]:
-    return psycopg.connect(
-        host=database.host,
-        port=database.port,
-        user=database.admin,
-        password=password,
-        dbname=dbname,
-        sslmode=database.libpq_sslmode,
-        sslrootcert=str(folder / database.ca),
-        connect_timeout=SECONDS,
-        options=_SESSION,
-        application_name="runlease check",
-    )
 
 
 def _server(session: psycopg.Connection[Any], database: DatabaseSettings, content: LiveContent | None) -> LiveServer:
@@ -126,44 +102,3 @@ def _content(session: psycopg.Connection[Any], database: DatabaseSettings) -> Li
     schemas = session.execute(_SCHEMAS, [[*database.schemas, BROKER_SCHEMA]]).fetchall()
     tables = session.cursor(row_factory=class_row(LiveTable)).execute(_TABLES, [list(database.schemas)])
     return LiveContent(dict(schemas), tuple(tables.fetchall()))
-
-
-def in_plain_words(key: str, database: DatabaseSettings, said: str) -> Finding:
-    """Why a server cannot be asked, from what libpq or the server said. Pure."""
-    server = f"{database.host}:{database.port}"
-    names = {"server": server, "admin": database.admin, "ca": database.ca, "variable": password_variable(key)}
-    unknown = ("", "host", "cannot be asked", "see that psql connects to {server} as {admin}")
-    _, setting, problem, fix = next((refusal for refusal in _REFUSALS if refusal[0] in said), unknown)
-    got = " ".join(said.split())
-    return error(f"access.databases.{key}.{setting}", f"{problem.format(**names)} (got {got})", fix.format(**names))
-
-
-_REFUSALS = (
-    ("certificate verify failed", "ca", "this CA did not sign the server's certificate", "put the CA that did at {ca}"),
-    (
-        "does not match host name",
-        "host",
-        "the server's certificate is for another name",
-        "dial a name that it has, or set sslmode: verify-pinned-ca",
-    ),
-    ("root certificate file", "ca", "the CA certificate cannot be read", "put the CA certificate (PEM) at {ca}"),
-    ("not support SSL", "host", "the server speaks no TLS", "give it a certificate, set ssl = on, and restart it"),
-    ("no password supplied", "admin", "no password for {admin}", "export {variable}=…, or PGPASSFILE=<file>"),
-    (
-        "password authentication failed",
-        "admin",
-        "the admin's password is refused",
-        "export {variable}=<that of {admin}>",
-    ),
-    (
-        "pg_hba.conf",
-        "host",
-        "pg_hba.conf keeps {admin} out from here",
-        "add to it: hostssl all {admin} <this network> scram-sha-256",
-    ),
-    ("translate host name", "host", "no such host", "correct the name, or run this where it resolves"),
-    ("onnection refused", "host", "nothing listens there", "start the server, or correct host and port"),
-    ("timeout expired", "host", "no answer", "open the way to {server}, or run this from inside the network"),
-    ("statement timeout", "dbname", "the catalogs are not read in time", "run it when the server is less busy"),
-)
-"""What libpq or the server says → setting, problem, fix."""
