@@ -43,6 +43,14 @@ CREATE TABLE app.customers (id serial, label text); INSERT INTO app.customers (l
 """What stood in a database before runlease came."""
 
 
+SHELF: dict[str, object] = {
+    "create": [],
+    "public": "revoke",
+    "profiles": {"reader": {}, "migrator": {}, "seeder": {"tables": ["app.orders"]}},
+}
+"""What the settings of that database say besides."""
+
+
 @dataclass(frozen=True)
 class Lease:
     """What a run holds: its login, and the Vault token that took it."""
@@ -198,10 +206,7 @@ class Sites:
         key = "mshelf" if managed else "shelf"
         if (key, major) not in self._made:
             _make_adopted(key, self._server(major), managed)
-            profiles = {"reader": {}, "migrator": {}, "seeder": {"tables": ["app.orders"]}}
-            made = self._made[key, major] = self._deploy(
-                key, major, managed, create=[], public="revoke", profiles=profiles
-            )
+            made = self._made[key, major] = self._deploy(key, major, managed, **SHELF)
             made.migrate("CREATE TABLE later (id int)")
         return self._made[key, major]
 
@@ -218,11 +223,19 @@ class Sites:
 def deploy(made: Deployment, folder: Path, **database: object) -> Deployment:
     """Make the databases next to it, then apply the program; `database` overrides settings of the database."""
     _make_neighbours(made)
-    servers = Servers(made.postgres, made.openbao, made.issuer, None, {CLOUD_ADMIN: made.postgres.password})
     home = private_folder(folder / f"deployment-{made.installation}")
-    settings = on_servers(_settings(made, database), servers, home)
-    apply_without_pulumi(settings, servers, home)
+    apply_without_pulumi(settings_of(made, home, **database), servers_of(made), home)
     return made
+
+
+def servers_of(made: Deployment) -> Servers:
+    """The servers that it stands on."""
+    return Servers(made.postgres, made.openbao, made.issuer, None, {CLOUD_ADMIN: made.postgres.password})
+
+
+def settings_of(made: Deployment, folder: Path, **database: object) -> Settings:
+    """Its settings; the keys of the issuer are put into `folder`."""
+    return on_servers(_settings(made, database), servers_of(made), folder)
 
 
 def _settings(made: Deployment, database: dict[str, object]) -> Settings:

@@ -31,7 +31,7 @@ class CatalogNouns:
         self._key, self._settings, self._catalog = key, settings, catalog
         grants, self._unread = read_grants(catalog, _named(key, settings))
         self._grants: dict[str, list[Grant]] = defaultdict(list)
-        for grant in grants:
+        for grant in sorted(grants, key=str):
             self._grants[grant.role].append(grant)
 
     def database(self) -> Database:

@@ -39,7 +39,7 @@ SELECT 'SCHEMA', nspname, nspname, nspowner, nspacl, acldefault('n', nspowner), 
   FROM pg_namespace
 UNION ALL
 SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname, relowner, relacl,
-       acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END, relowner), 'pg_class'::regclass, c.oid
+       acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner), 'pg_class'::regclass, c.oid
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
 UNION ALL
 SELECT 'FUNCTION', n.nspname,
@@ -89,7 +89,7 @@ SELECT r.rolname::text, '*', 'f', 'PUBLIC', 'EXECUTE', false, true
 """Without a list of its own an owner's functions are everybody's."""
 
 OTHERS = """
-SELECT format('column %%s.%%s of %%s', n.nspname, c.relname, a.attname) AS thing, 'columns' AS kind
+SELECT format('column %%s.%%s.%%s', n.nspname, c.relname, a.attname) AS thing, 'columns' AS kind
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
    AND NOT EXISTS (SELECT FROM pg_init_privs i

@@ -75,7 +75,8 @@ class Engine:
             case 404:
                 return None
             case 403:
-                line = f'path "{path}" {{ capabilities = ["{capability}"] }}'
+                # Vault puts a slash behind what is listed, before it looks at the policy.
+                line = f'path "{path}{"/" if capability == _LIST else ""}" {{ capabilities = ["{capability}"] }}'
                 self.unread.append(Unread(f"Vault {path}", f"the token may not {capability} it. Fix: {line}"))
                 return None
             case 503:

@@ -1,4 +1,4 @@
-"""What Vault says → connections, leases, policies and JWT roles, as far as they lead to the settings' databases."""
+"""What Vault says → the installation's connections and leases, and every policy and JWT role that opens one of them."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,10 @@ _KEYWORD = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s']+)")
 
 @dataclass
 class Issued:
-    """Leases and the connections that they go through, of every mount that reaches one of the settings' databases."""
+    """The installation's leases and the connections that they go through.
+
+    Other database mounts are not asked: each needs a login of PostgreSQL, and those are roles that the catalogs have.
+    """
 
     engine: Engine
     settings: Settings
@@ -34,26 +37,20 @@ class Issued:
 
     def read(self) -> None:
         """Ask Vault for all of it."""
-        for mount, said in self.engine.mounts().items():
-            if said["type"] == "database":
-                self._mount(mount, said.get("config") or {})
-
-    def _mount(self, mount: str, config: Mapping[str, Any]) -> None:
-        ours = mount == database_mount(self.settings.installation)
-        known: dict[str, Connection] = {}
-        for name, said in self.engine.below(f"{mount}/config"):
-            connection = _connection(mount, name, said, _seconds(config, "max_lease_ttl"))
-            if ours or self._key(connection) is not None:
-                known[name] = connection
-        self.connections += known.values()
-        if not known:
-            return
+        mount = database_mount(self.settings.installation)
+        config = self.engine.mounts().get(mount, {}).get("config") or {}
+        maximum, default = _seconds(config, "max_lease_ttl"), _seconds(config, "default_lease_ttl")
+        self.connections += [
+            _connection(mount, name, said, maximum) for name, said in self.engine.below(f"{mount}/config")
+        ]
+        known = {connection.name: connection for connection in self.connections}
         for name, said in self.engine.below(f"{mount}/roles"):
             if said.get("db_name") in known:
-                self._follow(known[said["db_name"]], name, said, _seconds(config, "default_lease_ttl"))
-        for name, said in self.engine.below(f"{mount}/static-roles"):
-            if said.get("db_name") in known:
-                self._unread(f"{mount}/static-roles/{name}", "a static role hands out a login that stays")
+                self.leases.append(self._lease(known[said["db_name"]], name, said, default))
+            else:
+                self._unread(f"{mount}/roles/{name}", "its connection is not read, so its database is not known")
+        for name in self.engine.listed(f"{mount}/static-roles"):
+            self._unread(f"{mount}/static-roles/{name}", "a static role hands out a login that stays")
 
     def _key(self, connection: Connection) -> str | None:
         for key, one in self.settings.databases.items():
@@ -61,14 +58,6 @@ class Issued:
             if connection.dbname == one.dbname and connection.host in hosts:
                 return key
         return None
-
-    def _follow(self, connection: Connection, name: str, said: Mapping[str, Any], default: Duration | None) -> None:
-        try:
-            if name in {lease.name for lease in self.leases}:
-                raise UnreadError(f"a second lease is called {name}, in the mount {connection.mount}")
-            self.leases.append(self._lease(connection, name, said, default))
-        except UnreadError as error:
-            self._unread(f"{connection.mount}/roles/{name}", str(error))
 
     def _lease(self, connection: Connection, name: str, said: Mapping[str, Any], default: Duration | None) -> Lease:
         creation = _texts(said.get("creation_statements"))
@@ -101,7 +90,7 @@ class Issued:
             allowed = (self.allow_lists.get(key or "") or {}).get((connection.username, given.profile))
             if allowed is None:
                 raise UnreadError("its statement calls the broker, and the broker's allow-list has no line for it")
-            return allowed, ProfileName(given.profile) if given.profile in ProfileName else None
+            return allowed, ProfileName(given.profile) if given.profile in list(ProfileName) else None
         except UnreadError as error:
             self._unread(f"{connection.mount}/roles/{name}", str(error))
             return "", None
@@ -121,7 +110,7 @@ class Trusted:
     trusts: list[Trust] = field(default_factory=list)
 
     def read(self) -> None:
-        """Ask Vault for all of it."""
+        """Ask Vault for all of it, in every mount: a policy may be carried from anywhere."""
         every = [policy for name in self.engine.listed("sys/policies/acl") for policy in self._policy(name)]
         opening = {policy.name for policy in every if any(True for _ in self.leases.opened_by(policy.rules))}
         for mount, said in self.engine.auths().items():

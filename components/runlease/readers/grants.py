@@ -101,7 +101,7 @@ def _on_objects(
     present = _present(catalog)
     names: dict[tuple[ObjectKind, str, _Key, str], set[str]] = defaultdict(set)
     for one in privileges:
-        if one.kind in ObjectKind:
+        if one.kind in list(ObjectKind):
             source = "pg_proc" if one.kind == ObjectKind.FUNCTION else "pg_class"
             names[ObjectKind(one.kind), one.schema, _key(one, source), one.privilege].add(one.name)
     together: dict[tuple[Target, _Key], list[str]] = defaultdict(list)
@@ -128,7 +128,7 @@ def _on_nothing_yet(catalog: Catalog, future: Iterable[Grant]) -> Iterator[Grant
 def _present(catalog: Catalog) -> dict[tuple[ObjectKind, str], set[str]]:
     found: dict[tuple[ObjectKind, str], set[str]] = defaultdict(set)
     for thing in catalog.objects:
-        if thing.kind in ObjectKind:
+        if thing.kind in list(ObjectKind):
             found[ObjectKind(thing.kind), thing.schema].add(thing.name)
     return found
 
@@ -136,7 +136,7 @@ def _present(catalog: Catalog) -> dict[tuple[ObjectKind, str], set[str]]:
 def _future(defaults: Iterable[CatalogDefault]) -> Iterator[Grant]:
     found: dict[tuple[Target, _Key], list[str]] = defaultdict(list)
     for one in defaults:
-        target = OnFuture(_FUTURE[one.kind], one.schema, one.owner)
+        target: Target = OnFuture(_FUTURE[one.kind], one.schema, one.owner)
         found[target, _key(one, "pg_default_acl")].append(one.privilege)
     for (target, key), words in found.items():
         yield _grant(words, target, key)
