@@ -82,6 +82,8 @@ def test_a_revision_is_read_as_git_has_it(
         (["diff", "--upload-pack=x:stack.yaml", "stack.yaml"], ""),
         (["diff", "missing.yaml", "missing.yaml"], "cannot be read"),
         (["diff", "--preview", "missing.json"], "missing.json"),
+        (["diff", "--live", "missing.yaml"], "cannot be read"),
+        (["diff", "--live", "missing.yaml", "--preview", "missing.json"], "two ways at once"),
         (["report"], "expected a stack file or --state FILE"),
         (["report", "--state", "missing.json"], "missing.json"),
     ],

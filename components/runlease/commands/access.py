@@ -1,6 +1,7 @@
 """`runlease diff`, `report` and `explain`: what access changes, what there is, and how one identity gets it."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -9,7 +10,10 @@ from pathlib import Path
 from runlease.access import Access
 from runlease.access.rules import Bounds, Finding, Severity, findings
 from runlease.config import ConfigError, Settings, to_acceptances, to_access, to_bounds
+from runlease.config.files import read_stack_file
 from runlease.config.revisions import read_declared
+from runlease.readers.comparable import comparable
+from runlease.readers.live import read_live
 from runlease.readers.preview import read_plan, read_state
 from runlease.report.comparison import Comparison, worst
 from runlease.report.documents import as_json
@@ -34,6 +38,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--preview", type=Path, help="what `pulumi preview --json` printed, in the place of OLD and NEW"
     )
     compare.add_argument("--state", type=Path, help="what `pulumi stack export` printed: what the preview leaves out")
+    compare.add_argument("--live", type=Path, help="stack file; compare it with what its servers have now")
     compare.add_argument("--stack-file", help="with --preview: bounds of the rules, and accepted findings")
     compare.set_defaults(run=_diff)
     report = commands.add_parser("report", help="say who can do what now", epilog=EXITS)
@@ -53,6 +58,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _diff(given: argparse.Namespace) -> int:
+    if given.live is not None:
+        return _diff_live(given)
     if given.preview is None:
         if given.new is None:
             raise ConfigError(["diff: nothing to compare (expected OLD and NEW, or --preview FILE). Fix: name them"])
@@ -64,6 +71,15 @@ def _diff(given: argparse.Namespace) -> int:
     settings = read_declared(given.stack_file) if given.stack_file else None
     found = (*planned.hazards, *_findings(planned.after, settings))
     return _told(given, Comparison.of(planned.before, planned.after, found))
+
+
+def _diff_live(given: argparse.Namespace) -> int:
+    """From what is declared to what there is: what somebody else gave is a gain, what is missing is a loss."""
+    if given.old is not None or given.preview is not None:
+        raise ConfigError(["diff: two ways at once (got --live and another, expected one). Fix: take one out"])
+    settings = read_stack_file(given.live)
+    live = comparable(read_live(settings, given.live.parent, os.environ), settings)
+    return _told(given, Comparison.of(to_access(settings), live, _findings(live, settings)))
 
 
 def _report(given: argparse.Namespace) -> int:
