@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 
 from runlease.access.model import Access
-from runlease.access.rules.holders import Holders, grants, is_sandbox, of_grant, only_connects
+from runlease.access.rules.holders import Holders, is_sandbox, of_grant, only_connects
 from runlease.access.rules.rule import Bounds, Breach, Rule, Severity
 
 
 def _check(access: Access, _bounds: Bounds) -> Iterator[Breach]:
     holders = Holders(access)
-    for role, grant in grants(access):
-        let_through = only_connects(grant) or is_sandbox(role, grant) or holders.is_vault_login(role)
-        if role.login and not let_through:
-            yield Breach(of_grant(role, grant), "is to a login (expected a group role, or CONNECT)", grant.source)
+    for role in access.roles:
+        if not role.login or holders.is_vault_login(role):
+            continue
+        for grant in role.grants:
+            if not only_connects(grant) and not is_sandbox(role, grant):
+                what = "is to a login (expected a group role, or CONNECT)"
+                yield Breach(of_grant(role, grant), what, grant.source)
 
 
 RULE = Rule(
