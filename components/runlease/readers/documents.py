@@ -75,7 +75,7 @@ def _broken(path: Path, error: Exception, fix: str = _WRITE) -> ReadError:
 def _digest(path: Path, text: str) -> Iterator[Piece]:
     found = False
     for key, value in _members(text):
-        found |= key in ("steps", "changeSummary")
+        found |= key in ("steps", "diagnostics", "changeSummary")
         match key, value:
             case "steps", {}:
                 yield Piece("step", value)

@@ -16,13 +16,14 @@ from runlease.access import (
     OnNamed,
     OnSchema,
     Privilege,
+    Server,
     Target,
     every_privilege,
 )
 from runlease.config.made import BROKER_SCHEMA
 from runlease.readers.error import UnreadError
 from runlease.readers.properties import Properties, Resource
-from runlease.readers.servers import Facts, MadeRole, Place
+from runlease.readers.servers import Declared, Facts, MadeRole, Place
 
 COMPONENT = "runlease:index:DatabaseAccess"
 _PREFIX = "postgresql:index/"
@@ -52,8 +53,8 @@ class Postgresql:
     """Takes in one resource after the other; `facts` is what they say together."""
 
     providers: Mapping[str, Resource]
-    components: Mapping[str, Resource]
-    """DatabaseAccess components by URN."""
+    components: Mapping[str, Declared]
+    """What each DatabaseAccess says, by its URN."""
     facts: Facts = field(default_factory=Facts)
 
     def read(self, resource: Resource) -> None:
@@ -83,8 +84,8 @@ class Postgresql:
             self.facts.superusers.add(server)
         component = self.components.get(resource.parent)
         if component is not None:
-            own = Place(server, component.properties.text("dbname"))
-            self.facts.declared[own] = component.properties, component.urn
+            own = Place(server, component.dbname)
+            self.facts.declared[own] = component
         if resource.properties.has("database"):
             return Place(server, resource.properties.text("database"))
         return own if component is not None else Place(server, said.text("database", "postgres"))
@@ -97,12 +98,15 @@ class Postgresql:
         made = MadeRole(place, ours, said.flag("login"), said.flag("inherit", True), attributes, resource.urn)
         self.facts.made[place.server, name] = made
         for group in groups:
-            self.facts.members[place.server, group].add((name, False))
+            self._add_member(place, group, name, admin=False)
 
     def _grant_role(self, resource: Resource, place: Place) -> None:
         said = resource.properties
-        member = said.text("role"), said.flag("withAdminOption")
-        self.facts.members[place.server, said.text("grantRole")].add(member)
+        self._add_member(place, said.text("grantRole"), said.text("role"), said.flag("withAdminOption"))
+
+    def _add_member(self, place: Place, group: str, member: str, admin: bool) -> None:
+        self.facts.members[place.server, group].add((member, admin))
+        self.facts.homes.setdefault((place.server, group), place)
 
     def _grant(self, resource: Resource, place: Place) -> None:
         said = resource.properties
@@ -158,6 +162,17 @@ class Postgresql:
                 raise UnreadError("the broker's create_login has no allow-list that is understood")
             rows = _ALLOWED.findall(found[1])
             self.facts.allowed[place] = {(caller, profile): group for caller, profile, group in rows}
+
+
+def read_component(resource: Resource) -> Declared:
+    """What a DatabaseAccess says of its database. Raises UnreadError."""
+    said = resource.properties
+    key, dbname, owner = said.text("key"), said.text("dbname"), said.text("owner")
+    try:
+        server = Server(said.text("server"))
+    except ValueError as error:
+        raise error if isinstance(error, UnreadError) else UnreadError("server is none that is known") from None
+    return Declared(key, dbname, owner, said.texts("schemas"), server, resource.urn)
 
 
 def server_of(resource: Resource, providers: Mapping[str, Resource]) -> str:

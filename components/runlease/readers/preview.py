@@ -10,7 +10,7 @@ from runlease.access import Access
 from runlease.access.rules import Finding
 from runlease.readers.documents import exported, previewed
 from runlease.readers.error import ReadError, UnreadError
-from runlease.readers.hazards import Step, hazards
+from runlease.readers.hazards import REPLACING, Step, hazards
 from runlease.readers.properties import Resource
 from runlease.readers.resources import READ, is_of_interest, to_access
 
@@ -19,6 +19,7 @@ _ON_WHAT_IS_LEFT = ("delete-replaced", "discard-replaced", "remove-pending-repla
 _SHOW = "Fix: pulumi preview --json --show-sames, or give --state with a pulumi stack export"
 
 Resources = dict[str, Resource]
+"""By key."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def _read(path: Path) -> _Preview:
             case "summary":
                 unchanged = piece.content.get("same", 0)
                 found.unchanged = unchanged if isinstance(unchanged, int) else 0
+    found.steps = _settled(found.steps)
     if found.errors:
         raise ReadError(
             f"{path}: the preview failed (got {len(found.errors)} errors, the first at {found.errors[0]}). "
@@ -103,6 +105,15 @@ def _step(path: Path, step: Mapping[str, Any], deleted_first: set[str]) -> Step:
     state = step.get("oldState")
     early = urn in deleted_first or (isinstance(state, Mapping) and state.get("pendingReplacement") is True)
     return Step(op, old, new, early)
+
+
+def _settled(steps: list[Step]) -> list[Step]:
+    """What this plan itself replaces is marked as waiting for its deletion, and does not wait yet."""
+    replaced = {step.urn for step in steps if step.op in REPLACING}
+    return [
+        replace(step, old=replace(step.old, waiting=False)) if step.old and step.old.urn in replaced else step
+        for step in steps
+    ]
 
 
 def _resource(path: Path, where: str, state: object) -> Resource | None:
@@ -148,7 +159,7 @@ def _whole(read: _Preview, state: Path | None, base: Resources) -> None:
 
 def _sides(steps: Iterable[Step], base: Resources) -> tuple[Resources, Resources]:
     before, after = dict(base), dict(base)
-    deleted = {step.old.urn: step.old for step in steps if step.op == "delete" and step.old and not step.old.kept}
+    deleted = {step.old.key: step.old for step in steps if step.op == "delete" and step.old}
     for step in steps:
         if step.op == "refresh":
             # What is really there, before anything is changed.
@@ -158,8 +169,21 @@ def _sides(steps: Iterable[Step], base: Resources) -> tuple[Resources, Resources
         if step.old:
             before[step.old.key] = step.old
         if step.op not in _ON_WHAT_IS_LEFT:
-            _put(after, None if step.old and _stays(step.old, deleted) else step.old, step.new)
+            _put(after, step.old, step.new)
+    for old in filter(lambda one: _stays(one, deleted), deleted.values()):
+        after |= _with_what_it_needs(old, before)
     return before, after
+
+
+def _with_what_it_needs(resource: Resource, before: Resources) -> Resources:
+    """A resource that stays, with its provider and the components that say what it belongs to."""
+    found, waiting = Resources(), [resource.key]
+    while waiting:
+        one = before.get(waiting.pop())
+        if one is not None and one.key not in found:
+            found[one.key] = one
+            waiting += [one.parent, one.provider]
+    return found
 
 
 def _put(side: Resources, old: Resource | None, new: Resource | None) -> None:

@@ -10,9 +10,9 @@ from runlease.readers.bindings import Leases, read_bindings
 from runlease.readers.error import UnreadError
 from runlease.readers.kubernetes import Kubernetes
 from runlease.readers.postgresql import COMPONENT as DATABASE
-from runlease.readers.postgresql import Postgresql
+from runlease.readers.postgresql import Postgresql, read_component
 from runlease.readers.properties import Resource
-from runlease.readers.servers import Servers
+from runlease.readers.servers import Declared, Servers
 from runlease.readers.vault import Vault
 
 _INSTALLATION = "runlease:index:PipelineAccess"
@@ -60,11 +60,13 @@ def to_access(resources: Iterable[Resource]) -> Access:
     # In the order of their names: a plan's own order is that of parallel work.
     every = {one.key: one for one in sorted(resources, key=lambda one: one.key)}
     providers = {urn: one for urn, one in every.items() if one.type.startswith(_PROVIDER)}
-    components = {urn: one for urn, one in every.items() if one.type == DATABASE and one.properties.has("dbname")}
+    components: dict[str, Declared] = {}
     readers = _Readers(Postgresql(providers, components), Vault(), Kubernetes(providers))
     unread: list[Unread] = []
-    for resource in every.values():
+    for resource in sorted(every.values(), key=lambda one: one.type != DATABASE):
         try:
+            if resource.type == DATABASE:
+                components[resource.urn] = read_component(resource)
             readers.read(resource)
         except UnreadError as error:
             unread.append(Unread(resource.urn, str(error), source=resource.urn))

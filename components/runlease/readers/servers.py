@@ -1,7 +1,7 @@
 """What resources say of PostgreSQL servers, put together: roles as each database sees them, and the databases."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,7 +17,6 @@ from runlease.access import (
     Server,
 )
 from runlease.readers.error import UnreadError
-from runlease.readers.properties import Properties
 
 
 @dataclass(frozen=True, order=True)
@@ -27,6 +26,18 @@ class Place:
     server: str
     """`host:port`, or the URN of a provider that says neither."""
     dbname: str
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a DatabaseAccess says of its database."""
+
+    key: str
+    dbname: str
+    owner: str
+    schemas: tuple[str, ...]
+    server: Server
+    source: str
 
 
 @dataclass(frozen=True)
@@ -46,12 +57,14 @@ class MadeRole:
 class Facts:
     """What was read so far, one resource after the other."""
 
-    declared: dict[Place, tuple[Properties, str]] = field(default_factory=dict)
-    """Databases of a DatabaseAccess: what it says of them, and its URN."""
+    declared: dict[Place, Declared] = field(default_factory=dict)
+    """Databases of a DatabaseAccess."""
     made: dict[tuple[str, str], MadeRole] = field(default_factory=dict)
     """By server and name."""
     members: dict[tuple[str, str], set[tuple[str, bool]]] = field(default_factory=lambda: defaultdict(set))
     """Server and role → its members, and whether WITH ADMIN."""
+    homes: dict[tuple[str, str], Place] = field(default_factory=dict)
+    """Server and role with members → where the provider connects to that made one of them a member."""
     grants: dict[Place, list[Grant]] = field(default_factory=lambda: defaultdict(list))
     owners: dict[Place, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Who owns the database or a schema of it."""
@@ -64,10 +77,6 @@ class Facts:
     """Servers that a superuser deploys to."""
     allowed: dict[Place, dict[tuple[str, str], str]] = field(default_factory=dict)
     """What the broker accepts: Vault's login and profile → group role."""
-
-    def said(self, place: Place) -> Properties:
-        """What a DatabaseAccess says of a database; nothing where there is none."""
-        return self.declared[place][0] if place in self.declared else Properties({})
 
 
 class Servers:
@@ -89,12 +98,12 @@ class Servers:
 
     @cached_property
     def _keys(self) -> set[str]:
-        return {said.text("key", place.dbname) for place, (said, _) in self._facts.declared.items()}
+        return {declared.key for declared in self._facts.declared.values()}
 
     def key(self, place: Place) -> str:
         """What the database is called: as its component says, or by its name, with its server where two share it."""
         if place in self._facts.declared:
-            return self._facts.said(place).text("key", place.dbname)
+            return self._facts.declared[place].key
         alone = [*self._places[place.dbname], place] == [place] * (1 + (place in self._places[place.dbname]))
         return place.dbname if alone and place.dbname not in self._keys else f"{place.dbname}@{place.server}"
 
@@ -104,17 +113,15 @@ class Servers:
         return tuple(map(self._noun, places))
 
     def _noun(self, place: Place) -> Database:
-        facts, said = self._facts, self._facts.said(place)
-        superuser = Server.SELF_MANAGED if place.server in facts.superusers else Server.MANAGED
-        return Database(
-            self.key(place),
-            place.dbname,
-            said.text("owner", "") or min(facts.owners[place], default=""),
-            said.texts("schemas") or tuple(sorted(facts.schemas[place])),
-            Server(said.text("server", superuser)),
-            Public.REVOKE if place in facts.revoked else Public.KEEP,
-            source=facts.declared[place][1] if place in facts.declared else facts.databases[place],
-        )
+        facts, declared = self._facts, self._facts.declared.get(place)
+        public = Public.REVOKE if place in facts.revoked else Public.KEEP
+        if declared:
+            owner, schemas, server, source = declared.owner, declared.schemas, declared.server, declared.source
+        else:
+            owner, schemas = min(facts.owners[place], default=""), tuple(sorted(facts.schemas[place]))
+            server = Server.SELF_MANAGED if place.server in facts.superusers else Server.MANAGED
+            source = facts.databases[place]
+        return Database(self.key(place), place.dbname, owner, schemas, server, public, source=source)
 
     def find(self, host: str, dbname: str, login: str) -> Place:
         """The database that Vault dials: by its name, then by the login that it uses there, then by the server."""
@@ -141,7 +148,7 @@ class Servers:
             for role in {grant.role for grant in all_}
         }
         found = (
-            self._as_seen(place, name, grants.get((place, name), []))
+            self._as_seen(place, name, grants.get((place, name), []), names)
             for place, names in present.items()
             for name in names
         )
@@ -171,29 +178,33 @@ class Servers:
         yield from ((made.home, name) for (_, name), made in facts.made.items() if made.ours)
 
     def _close(self, server: str, names: set[str]) -> None:
-        """Add the roles that those present are members of, and the members that something is known of."""
-        facts, waiting = self._facts, list(names)
-        while waiting:
-            name = waiting.pop()
-            members = {member for member, _ in facts.members.get((server, name), ())}
-            known = {one for one in members if (server, one) in facts.made or (server, one) in facts.members}
-            for found in (self._above.get((server, name), set()) | known) - names:
-                names.add(found)
-                waiting.append(found)
+        """Add the members that something is known of, and theirs; then every role that one of them all is a member of.
+
+        Not the members of those in turn: what they hold here they hold by other roles, or they do not.
+        """
+        facts = self._facts
+        _spread(
+            names, lambda name: {one for one, _ in facts.members.get((server, name), ()) if self._known(server, one)}
+        )
+        _spread(names, lambda name: self._above.get((server, name), set()))
+
+    def _known(self, server: str, name: str) -> bool:
+        return (server, name) in self._facts.made or (server, name) in self._facts.members
 
     def _home(self, server: str, name: str) -> Place:
-        """Where a role without grants is looked at: where its provider connects to, or that of a member."""
-        facts = self._facts
-        for one in (name, *sorted(member for member, _ in facts.members.get((server, name), ()))):
-            if (server, one) in facts.made:
-                return facts.made[server, one].home
-        places = sorted(place for place in self._facts.declared if place.server == server)
-        return places[0] if places else Place(server, "postgres")
+        """Where a role is looked at that is nowhere else: where the provider of it or of its members connects to."""
+        made = self._facts.made.get((server, name))
+        return made.home if made else self._facts.homes[server, name]
 
-    def _as_seen(self, place: Place, name: str, grants: list[Grant]) -> Role:
+    def _as_seen(self, place: Place, name: str, grants: list[Grant], here: set[str]) -> Role:
         facts = self._facts
         made = facts.made.get((place.server, name))
-        members = facts.members.get((place.server, name), set())
+        # A member that is made here and stands in other databases alone is told there.
+        members = {
+            (one, admin)
+            for one, admin in facts.members.get((place.server, name), ())
+            if one in here or (place.server, one) not in facts.made
+        }
         profile, owns = self._profile(place, name, made), name in self._owning(place)
         # Of a role that holds something and is not made here nothing else is known: it may be anybody's login.
         login = made.login if made else bool(grants or owns) and not members and name != PUBLIC
@@ -220,12 +231,21 @@ class Servers:
     def _runs_as(self, place: Place, name: str, profile: ProfileName | None) -> str | None:
         if profile is None or not PROFILES[profile].runs_as_owner:
             return None
-        owner = self._facts.said(place).text("owner", "")
+        owner = self._facts.declared[place].owner
         return owner if owner in self._above.get((place.server, name), ()) else None
 
     def _owning(self, place: Place) -> set[str]:
-        return self._facts.owners.get(place, set()) | {self._facts.said(place).text("owner", "")}
+        declared = self._facts.declared.get(place)
+        return self._facts.owners.get(place, set()) | ({declared.owner} if declared else set())
 
 
 def _order(grant: Grant) -> tuple[str, str, str, bool]:
     return type(grant.target).__name__, str(grant.target), ", ".join(grant.privileges), grant.grantable
+
+
+def _spread(names: set[str], onward: Callable[[str], set[str]]) -> None:
+    waiting = list(names)
+    while waiting:
+        for found in onward(waiting.pop()) - names:
+            names.add(found)
+            waiting.append(found)
