@@ -1,16 +1,15 @@
 """What Vault says → the installation's connections and leases, and every policy and JWT role that opens one of them."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, unquote
 
 from runlease.access import Connection, Duration, Lease, Policy, ProfileName, Trust, Unread
 from runlease.access.lifetimes import SYSTEM_MAXIMUM
 from runlease.config import Settings
 from runlease.config.made import database_mount, jwt_mount
 from runlease.readers.bindings import Leases
+from runlease.readers.dialled import dialled_by
 from runlease.readers.engine import Engine
 from runlease.readers.error import UnreadError
 from runlease.readers.policies import read_policy
@@ -18,8 +17,6 @@ from runlease.readers.statements import read_creation
 
 AllowLists = Mapping[str, Mapping[tuple[str, str], str] | None]
 """Key of a database → the broker's allow-list there."""
-
-_KEYWORD = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s']+)")
 
 
 @dataclass
@@ -151,7 +148,7 @@ class Trusted:
 
 def _connection(mount: str, name: str, said: Mapping[str, Any], maximum: Duration | None) -> Connection:
     inner = said.get("connection_details") or {}
-    dialled = _dialled(str(inner.get("connection_url", "")))
+    dialled = dialled_by(str(inner.get("connection_url", "")))
     return Connection(
         mount,
         name,
@@ -196,18 +193,3 @@ def _texts(given: Any) -> tuple[str, ...]:
 def _seconds(said: Mapping[str, Any], key: str) -> Duration | None:
     found = int(said.get(key) or 0)
     return Duration(found) if found > 0 else None
-
-
-def _dialled(url: str) -> dict[str, str]:
-    """host, dbname, sslmode and user of a connection URL or of `key=value` words. A password in it is left there."""
-    if "://" not in url:
-        words = {key: value.strip("'") for key, value in _KEYWORD.findall(url)}
-        host = f"{words['host']}:{words.get('port', '5432')}" if "host" in words else ""
-        return {**{key: words[key] for key in ("dbname", "sslmode", "user") if key in words}, "host": host}
-    base, _, query = url.partition("://")[2].partition("?")
-    login, _, rest = base.rpartition("@")
-    host, _, dbname = rest.partition("/")
-    found = {"host": host if ":" in host else f"{host}:5432", "dbname": unquote(dbname)}
-    found["sslmode"] = parse_qs(query).get("sslmode", [""])[-1]
-    user = login.partition(":")[0]
-    return found if "{{" in user else {**found, "user": unquote(user)}

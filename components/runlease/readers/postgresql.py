@@ -1,6 +1,5 @@
 """Resources of pulumi-postgresql → facts about the servers."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -21,6 +20,7 @@ from runlease.access import (
     every_privilege,
 )
 from runlease.config.made import BROKER_SCHEMA
+from runlease.readers.allow_list import read_allow_list
 from runlease.readers.error import UnreadError
 from runlease.readers.properties import Properties, Resource
 from runlease.readers.servers import Declared, Facts, MadeRole, Place
@@ -44,8 +44,6 @@ _KINDS = {
     "routine": ObjectKind.FUNCTION,
 }
 _ORDER = list(Privilege)
-_ALLOW_LIST = re.compile(r"FROM \(VALUES (.*?)\) AS a \(caller, profile, group_role\b", re.DOTALL)
-_ALLOWED = re.compile(r"\( ?'([^'\\]*)', '([^'\\]*)', '([^'\\]*)', \d+, \d+, (?:true|false), (?:true|false)\)")
 
 
 @dataclass
@@ -157,11 +155,10 @@ class Postgresql:
         if resource.parent not in self.components or said.text("schema") != BROKER_SCHEMA:
             raise UnreadError("a SECURITY DEFINER function does what its owner may, and its body is not understood")
         if said.text("name") == "create_login":
-            found = _ALLOW_LIST.search(said.text("body"))
+            found = read_allow_list(said.text("body"))
             if found is None:
                 raise UnreadError("the broker's create_login has no allow-list that is understood")
-            rows = _ALLOWED.findall(found[1])
-            self.facts.allowed[place] = {(caller, profile): group for caller, profile, group in rows}
+            self.facts.allowed[place] = found
 
 
 def read_component(resource: Resource) -> Declared:

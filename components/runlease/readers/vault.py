@@ -1,9 +1,7 @@
 """Resources of pulumi-vault → connections, leases, policies, JWT roles, and the bindings that follow from them."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import parse_qs
 
 from runlease.access import (
     Connection,
@@ -15,6 +13,7 @@ from runlease.access import (
     Unread,
 )
 from runlease.access.lifetimes import SYSTEM_MAXIMUM
+from runlease.readers.dialled import dialled_by
 from runlease.readers.error import UnreadError
 from runlease.readers.policies import read_policy
 from runlease.readers.properties import Properties, Resource
@@ -33,8 +32,6 @@ _HARMLESS = frozenset(
     }
 )
 """What gives nobody anything by itself, or nothing that leads to a database."""
-
-_KEYWORD = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s']+)")
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ class Vault:
         self._add_connection(mount, said.text("name"), said, said.below("postgresql"), resource.urn)
 
     def _add_connection(self, mount: str, name: str, said: Properties, inner: Properties, urn: str) -> None:
-        dialled = _dialled(inner.text("connectionUrl"))
+        dialled = dialled_by(inner.text("connectionUrl"))
         self._connections[mount, name] = Connection(
             mount,
             name,
@@ -238,18 +235,3 @@ def _claims(said: Properties) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple(
         sorted((claim, (text,) if whole else tuple(one.strip() for one in text.split(","))) for claim, text in found)
     )
-
-
-def _dialled(url: str) -> dict[str, str]:
-    """host, dbname, sslmode and user of a connection URL or of `key=value` words. A password in it is left there."""
-    if "://" not in url:
-        words = {key: value.strip("'") for key, value in _KEYWORD.findall(url)}
-        host = f"{words['host']}:{words.get('port', '5432')}" if "host" in words else ""
-        return {**{key: words[key] for key in ("dbname", "sslmode", "user") if key in words}, "host": host}
-    base, _, query = url.partition("://")[2].partition("?")
-    login, _, rest = base.rpartition("@")
-    host, _, dbname = rest.partition("/")
-    modes = parse_qs(query).get("sslmode", [""])
-    user = login.partition(":")[0]
-    found = {"host": host if ":" in host else f"{host}:5432", "dbname": dbname, "sslmode": modes[-1]}
-    return found if "{{" in user else {**found, "user": user}
