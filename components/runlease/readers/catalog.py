@@ -105,17 +105,6 @@ class Catalog:
     create_login: str
     """Body of the broker's function, where the broker owns one; empty otherwise."""
 
-    def above(self, name: str) -> frozenset[str]:
-        """Every role that this one holds or may become, through others as well."""
-        found: set[str] = set()
-        waiting = [name]
-        while waiting:
-            one = waiting.pop()
-            more = {m.role for m in self.memberships if m.member == one and (m.holds or m.admin)} - found
-            found |= more
-            waiting += more
-        return frozenset(found)
-
 
 def read_catalog(session: psycopg.Connection[Any], key: str, owner: str) -> Catalog:
     """Read one database in one READ ONLY transaction.

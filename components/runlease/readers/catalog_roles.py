@@ -17,6 +17,7 @@ from runlease.access import (
     Unread,
 )
 from runlease.config import DatabaseSettings, profile_grants, role_name
+from runlease.config.made import BROKER_SCHEMA
 from runlease.readers.catalog import Catalog, CatalogRole
 from runlease.readers.grants import Place, read_grants
 
@@ -67,7 +68,13 @@ class CatalogNouns:
 
     @cached_property
     def _owners(self) -> frozenset[str]:
-        return frozenset(one.owner for one in self._catalog.objects)
+        """Who owns the database, or anything in what the settings name."""
+        schemas = (*self._settings.schemas, BROKER_SCHEMA)
+        return frozenset(
+            one.owner
+            for one in self._catalog.objects
+            if one.kind == "DATABASE" or (one.name if one.kind == "SCHEMA" else one.schema) in schemas
+        )
 
     @cached_property
     def _held(self) -> Mapping[str, set[str]]:

@@ -7,12 +7,14 @@ more than that stays.
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property
 
 from runlease.access import (
     PUBLIC,
     Access,
     Attribute,
     Binding,
+    Database,
     Grant,
     Lease,
     ObjectKind,
@@ -54,12 +56,18 @@ def comparable(live: Access, settings: Settings) -> Access:
     declared = to_access(settings)
     return Access(
         settings.installation,
-        databases=live.databases,
+        databases=tuple(_kept(database, settings) for database in live.databases),
         roles=tuple(role for key in settings.databases for role in _Site(settings, declared, live, key).roles()),
         leases=tuple(map(_worded, live.leases)),
         bindings=tuple(_bindings(live.bindings, declared.bindings)),
         unread=live.unread,
     )
+
+
+def _kept(database: Database, settings: Settings) -> Database:
+    """`keep` lets PUBLIC have what it has, and that may be nothing."""
+    declared = settings.databases[database.key].public
+    return replace(database, public=Public.KEEP) if declared is Public.KEEP else database
 
 
 def _worded(lease: Lease) -> Lease:
@@ -110,26 +118,30 @@ class _Site:
             role,
             grants=tuple(sorted(role.grants, key=lambda grant: (order.get(str(grant), len(order)), str(grant)))),
             members=declared.members if same else members,
-            admins=self._without_made(role.admins),
+            admins=self._without_made(role.admins, own_role(self._key, "broker")),
             # A role that leads to the owner inherits nothing of it: that is what `runs_as` means.
             inherit=declared.inherit if role.runs_as else role.inherit,
         )
 
-    def _without_made(self, names: Iterable[str]) -> tuple[str, ...]:
-        ours = {self._settings.admin, own_role(self._key, "broker")}
-        return tuple(name for name in names if name not in ours)
+    def _without_made(self, names: Iterable[str], *more: str) -> tuple[str, ...]:
+        """Without the admin, who holds what it makes, and may anyway."""
+        return tuple(name for name in names if name not in (self._settings.admin, *more))
 
     def _left(self, role: Role) -> Role:
         """A role without what a deployment gives it, and without grants on what nobody declared."""
-        made = self._made.get(role.name, Role(role.name, self._key, None, ()))
+        made = self._made.get(role.name) or Role(role.name, self._key, None, self._connect(role.name))
         grants = (_less(grant, made.grants) for grant in role.grants if self._declares(grant))
         return replace(
             role,
             grants=tuple(grant for grant in grants if grant is not None),
             members=tuple(name for name in self._without_made(role.members) if name not in made.members),
-            admins=self._without_made(role.admins),
+            admins=self._without_made(role.admins, *made.admins),
             attributes=role.attributes - made.attributes,
         )
+
+    def _connect(self, name: str) -> tuple[Grant, ...]:
+        connect = Grant((Privilege.CONNECT,), OnDatabase(self._settings.dbname), name)
+        return (connect,) if name in self._settings.connect else ()
 
     def _declares(self, grant: Grant) -> bool:
         """Whether a grant is on something that the settings name; PUBLIC's own default is, where it is to lose it."""
@@ -148,12 +160,14 @@ class _Site:
 
     def _reaches(self, left: Role) -> bool:
         made = self._made.get(left.name)
-        if left.grants or (made and (left.attributes or left.login != made.login)):
-            return True
-        held = bool(left.members or left.admins)
-        return held and (made is not None or left.name in _REACH_ROWS or left.name in self._holders)
+        if made is None:
+            owns = left.runs_as == left.name and Attribute.SUPERUSER not in left.attributes
+            held = left.name in _REACH_ROWS or left.name in self._holders
+            return bool(left.grants) or owns or (held and bool(left.members or left.admins))
+        opened = left.login and not made.login
+        return bool(left.grants or left.members or left.admins or left.attributes or opened)
 
-    @property
+    @cached_property
     def _holders(self) -> set[str]:
         """Groups that hold a declared role, an owner or a broker, through one another as well."""
         found = {*self._declared, *self._made} - {PUBLIC, self._settings.admin}
@@ -165,38 +179,26 @@ class _Site:
 
 
 def _made(key: str, settings: DatabaseSettings, declared: Iterable[Role]) -> Iterator[Role]:
-    """What a deployment makes beside the declared roles, and what those that keep CONNECT get."""
-    broker = own_role(key, "broker")
-
-    def grant(name: str, *privileges: Privilege) -> Grant:
-        return Grant(privileges, OnDatabase(settings.dbname), name)
-
+    """What a deployment makes beside the declared roles."""
+    broker, on_database = own_role(key, "broker"), OnDatabase(settings.dbname)
     yield Role(
         broker,
         key,
         None,
-        (grant(broker, Privilege.CREATE, Privilege.CONNECT),),
+        (Grant((Privilege.CREATE, Privilege.CONNECT), on_database, broker),),
         members=(own_role(key, "deployer"),),
         attributes=frozenset({Attribute.CREATEROLE}),
     )
     yield Role(own_role(key, "deployer"), key, None, (), login=True)
-    yield Role(own_role(key, "login"), key, None, ())
-    for part in ("vault", "vault_migrator"):
-        name = own_role(key, part)
-        yield Role(
-            name,
-            key,
-            None,
-            (
-                grant(name, Privilege.CONNECT),
-                Grant((Privilege.USAGE,), OnSchema(BROKER_SCHEMA), name),
-                *(Grant((Privilege.EXECUTE,), functions, name) for functions in _CALLABLE),
-            ),
-            login=True,
+    yield Role(own_role(key, "login"), key, None, (), admins=(broker,))
+    for name in (own_role(key, "vault"), own_role(key, "vault_migrator")):
+        calls = (Grant((Privilege.EXECUTE,), functions, name) for functions in _CALLABLE)
+        enters = (
+            Grant((Privilege.CONNECT,), on_database, name),
+            Grant((Privilege.USAGE,), OnSchema(BROKER_SCHEMA), name),
         )
+        yield Role(name, key, None, (*enters, *calls), login=True)
     yield Role(settings.owner, key, None, (), members=tuple(role.name for role in declared if role.runs_as))
-    for name in settings.connect:
-        yield Role(name, key, None, (grant(name, Privilege.CONNECT),), login=True)
 
 
 def _less(grant: Grant, made: Iterable[Grant]) -> Grant | None:

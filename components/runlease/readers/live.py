@@ -7,6 +7,7 @@ import psycopg
 
 from runlease.access import Access
 from runlease.config import Settings
+from runlease.config.files import missing_files
 from runlease.readers.allow_list import read_allow_list
 from runlease.readers.bindings import Leases, read_bindings
 from runlease.readers.catalog import Catalog, read_catalog
@@ -24,6 +25,8 @@ def read_live(settings: Settings, folder: Path, environment: Mapping[str, str]) 
     each database (or PGPASSFILE), and `VAULT_TOKEN`. What may not be read or is not understood is in `unread`.
     Raises ReadError, with one line for each server that cannot be asked at all.
     """
+    if missing := missing_files(settings, folder):
+        raise ReadError("\n".join(missing))
     catalogs = _catalogs(settings, folder, environment)
     nouns = [CatalogNouns(key, settings.databases[key], catalog) for key, catalog in catalogs.items()]
     engine = Engine(settings.vault, folder, environment.get("VAULT_TOKEN", ""))
