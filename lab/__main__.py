@@ -33,7 +33,7 @@ def main() -> int:
             servers = start(folder, processes, teller, arguments.postgres)
             deploy_local(folder, servers, teller)
             if arguments.what == "demo":
-                return 0 if tell(folder, processes, servers, teller) else 1
+                return 0 if tell(folder, servers, teller) else 1
             keep_running(folder, servers)
     except LabError as error:
         print(f"\n{error}", file=sys.stderr)

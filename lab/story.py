@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,13 +13,18 @@ import psycopg
 import yaml
 
 from lab import LabError
+from lab.folders import private_folder
 from lab.https import RefusedError
-from lab.pod import StepResult, TaskPod
-from lab.processes import Processes
+from lab.runner import Outcome, PipelineRunner, TaskRun, TaskRunner
+from lab.runner.node import why_not_isolated
+from lab.runner.task import Param
 from lab.stack import REPOSITORY, Servers
+from runlease.tasks.catalogue import TASKS
 
 SHOP = REPOSITORY / "examples" / "shop"
 NAMESPACE, PIPELINE = "ci", "shop-release"
+CONFIG_MAP = "runlease-shop-local"
+DOCUMENTS = ("pipeline", "pipelinerun")
 ROLE_OF = "shop-local.ci.{account}"
 
 
@@ -58,61 +64,90 @@ class Teller:
 
 
 class Story:
-    """One release: migrate under a lease, look at it while it lives, give it back, seed, try what is refused."""
+    """One release, the same again, a migration that is cancelled while we look at its lease, and what is refused."""
 
-    def __init__(self, folder: Path, processes: Processes, servers: Servers, teller: Teller) -> None:
-        self._folder, self._processes, self._servers, self._tell = folder, processes, servers, teller
+    def __init__(self, folder: Path, servers: Servers, teller: Teller) -> None:
+        self._folder, self._servers, self._tell = folder, servers, teller
 
     def run(self) -> bool:
         """Tell it all; True only if everything held."""
-        login, password = self._migrate()
-        self._nothing_left(login, password)
-        self._seed()
+        tasks = {name: self._made("tekton.dev/v1", "Task", name) for name in TASKS}
+        maps = {CONFIG_MAP: self._made("v1", "ConfigMap", CONFIG_MAP)["data"]}
+        with TaskRunner(private_folder(self._folder / "runs"), self._servers.issuer, maps) as runner:
+            self._release(runner, tasks)
+            self._again(runner, tasks)
+            login, password = self._cancelled(runner, tasks)
+            self._nothing_left(login, password)
+            self._seeder(runner, tasks)
         self._refused_tokens()
         return self._tell.summary()
 
-    def _pod(self, task: str, lease: str) -> TaskPod:
-        account = f"{PIPELINE}-{task}"
-        pod = f"{account}-pod"
-        issuer = self._servers.issuer
-        if self._servers.kubernetes is None:  # the account was rendered and not applied
-            issuer.create_service_account(NAMESPACE, account)
-        uid = issuer.create_pod(NAMESPACE, pod, account)
-        token = issuer.token(NAMESPACE, account, "runlease/shop-local", pod=pod)
-        self._tell.say(f"token of {NAMESPACE}/{account}, audience runlease/shop-local, 10 min, bound to pod {uid}")
-        folder = self._folder / f"pod-{task}"
-        return TaskPod(folder, self._processes, self._config_map(), token, lease, f"postgres-{task}")
-
-    def _config_map(self) -> Mapping[str, str]:
-        name = "runlease-shop-local"
+    def _made(self, version: str, kind: str, name: str) -> Mapping[str, Any]:
+        """What the deployment has made, in the API server or as YAML."""
         if self._servers.kubernetes:
-            found = self._servers.kubernetes.get("v1", "ConfigMap", name, NAMESPACE)
+            found = self._servers.kubernetes.get(version, kind, name, NAMESPACE)
         else:
-            path = self._folder / "rendered" / f"configmap-{NAMESPACE}-{name}.yaml"
+            path = self._folder / "rendered" / f"{kind.lower()}-{NAMESPACE}-{name}.yaml"
             found = yaml.safe_load(path.read_text())
         if found is None:
-            raise LabError(f"lab.story: ConfigMap {NAMESPACE}/{name} is missing. Fix: look at what the deployment said")
-        data: Mapping[str, str] = found["data"]
-        return data
+            raise LabError(f"lab.story: {kind} {NAMESPACE}/{name} is missing. Fix: look at what the deployment said")
+        made: Mapping[str, Any] = found
+        return made
 
-    def _migrate(self) -> tuple[str, str]:
-        self._tell.chapter("The task `migrate` starts: its guard logs in and takes the lease shop-migrator")
-        pod = self._pod("migrate", "shop-migrator")
-        pod.start_guard()
-        self._step(pod.step("check"), "TLS, login and role are checked before any work")
-        self._say_log(pod)
-        login, password = _credential(pod)
-        self._tell.chapter(f"The step `migrate` applies {SHOP.name}/migrations as the owner role")
-        self._step(pod.migrate(SHOP / "migrations"), "six migrations are applied")
-        self._step(pod.migrate(SHOP / "migrations"), "the same step again applies nothing")
+    def _release(self, runner: TaskRunner, tasks: Mapping[str, Any]) -> None:
+        self._tell.chapter("The Pipeline `shop-release` runs on examples/shop, each task under its own service account")
+        if why := why_not_isolated():
+            self._tell.say(f"Containers have no roots of their own here ({why}): paths stand for their mounts.")
+        pipeline, run = (yaml.safe_load((SHOP / "pipeline" / f"{name}.yaml").read_text()) for name in DOCUMENTS)
+        ended = PipelineRunner(runner, tasks).run(pipeline, run, _workspaces(self._folder / "sources"))
+        ran = {**ended.tasks, **ended.finals}
+        for name, promise in _RELEASE.items():
+            outcome = ran.get(name)
+            self._tell.say(f"{name}: {outcome.reason} after {outcome.seconds:.1f} s" if outcome else f"{name}: not run")
+            self._tell.say(_without_evidence(outcome.output) if outcome else "")
+            self._tell.held(promise, bool(outcome and outcome.succeeded), _results(outcome))
+        proven = [name for name, outcome in ran.items() if '"revoked":' in outcome.output]
+        self._tell.held("the revocation is proven before a task succeeds", len(proven) == 4, ", ".join(proven))
+
+    def _again(self, runner: TaskRunner, tasks: Mapping[str, Any]) -> None:
+        self._tell.chapter("The tasks `migrate` and `seed` run again")
+        sources = {name: SHOP / folder for name, folder in (("migrate", "migrations"), ("seed", "seed"))}
+        runs = {name: self._start(runner, tasks, f"postgres-{name}", name, source) for name, source in sources.items()}
+        ended = {name: run.settle() for name, run in runs.items()}
+        for outcome in ended.values():
+            self._tell.say(_without_evidence(outcome.output))
+        self._tell.held("the same migrations again apply nothing", ended["migrate"].results.get("applied") == "0")
+        self._tell.held("the same seed again changes nothing", ended["seed"].results.get("changed") == "0")
+
+    def _start(
+        self, runner: TaskRunner, tasks: Mapping[str, Any], task: str, of: str, source: Path | None, **params: Param
+    ) -> TaskRun:
+        lease = {"migrate": "shop-migrator", "seed": "shop-seeder"}[of]
+        return runner.start(
+            tasks[task],
+            service_account=f"{PIPELINE}-{of}",
+            params={"lease": lease, **params},
+            workspaces={"source": source} if source else {},
+        )
+
+    def _cancelled(self, runner: TaskRunner, tasks: Mapping[str, Any]) -> tuple[str, str]:
+        self._tell.chapter("A migration that takes long: we look at its lease, then cancel it")
+        long = ["psql", "-X", "-q", "-c", "SELECT pg_sleep(60)"]
+        run = self._start(runner, tasks, "postgres-migrate", "migrate", SHOP / "migrations", command=long)
+        if not run.step_runs("migrate"):
+            raise LabError(f"lab.story: the step migrate never ran. Fix: read what was said:\n{run.settle().output}")
+        fields = (run.volume("runlease-lease") / "pgpass").read_text().strip().split(":")
+        login, password = fields[3], fields[4]
         self._alive(login, password)
-        self._tell.chapter("The step `release` gives the lease back and waits for the evidence")
-        self._step(pod.step("release"), "the revocation is proven before the task succeeds")
-        pod.stop_guard()
+        run.cancel()
+        outcome = run.settle()
+        self._tell.say(outcome.sidecars["guard"])
+        self._tell.held(
+            "a cancelled task gives its lease back", '"revoked":' in outcome.sidecars["guard"], outcome.reason
+        )
         return login, password
 
     def _alive(self, login: str, password: str) -> None:
-        self._tell.chapter(f"While it lives: what {login} can do, and what it is refused")
         with self._connect(login, password) as session:
             now = session.execute("SELECT session_user || ' as ' || current_user").fetchone()
             self._tell.held("it is itself", bool(now) and now == (f"{login} as {login}",), now[0] if now else "")
@@ -137,21 +172,11 @@ class Story:
             "the migrated tables belong to the owner role", strangers == 0, f"{tables} tables of shop_owner"
         )
 
-    def _seed(self) -> None:
-        self._tell.chapter("The task `seed` brings shop/seed, CSV and SQL, under the lease shop-seeder")
-        pod = self._pod("seed", "shop-seeder")
-        pod.start_guard()
-        self._step(pod.step("check"), "the seeder is itself, not the owner")
-        login, password = _credential(pod)
-        self._step(pod.seed(SHOP / "seed"), "some 7,300 rows are seeded")
-        self._step(pod.seed(SHOP / "seed"), "the same seed again changes nothing")
-        self._tell.held(
-            "refused: a seeder that drops a table", *self._refusal(login, password, "DROP TABLE app.orders")
-        )
-        self._tell.chapter("The task is cancelled: the guard gets SIGTERM and gives the lease back by itself")
-        pod.stop_guard()
-        gone = self._ask("SELECT count(*) FROM pg_roles WHERE rolname = %(login)s", {"login": login})
-        self._tell.held("a cancelled task leaves no login", gone == 0)
+    def _seeder(self, runner: TaskRunner, tasks: Mapping[str, Any]) -> None:
+        self._tell.chapter("The task `seed` tries what is not its own")
+        outcome = self._start(runner, tasks, "postgres-run", "seed", None, sql="DROP TABLE app.orders").settle()
+        refused = [line for line in outcome.output.splitlines() if "must be owner" in line]
+        self._tell.held("refused: a seeder that drops a table", not outcome.succeeded and bool(refused), *refused[:1])
 
     def _refused_tokens(self) -> None:
         self._tell.chapter("Tokens that must get nothing")
@@ -193,7 +218,7 @@ class Story:
         try:
             self._connect(login, password, dbname).close()
         except psycopg.OperationalError as error:
-            return True, str(error).rsplit("FATAL:", 1)[-1].strip()
+            return True, str(error).rsplit("FATAL:", 1)[-1].strip().splitlines()[0]
         return False, "it got in"
 
     def _connect(self, login: str, password: str, dbname: str = "shop") -> psycopg.Connection[Any]:
@@ -204,20 +229,30 @@ class Story:
             row = session.execute(sql, values).fetchone()
         return int(row[0]) if row else -1
 
-    def _step(self, result: StepResult, promise: str) -> None:
-        self._tell.say(result.output)
-        self._tell.held(promise, result.code == 0, f"{result.seconds:.1f} s")
-        if result.code != 0:
-            raise LabError(f"lab.story: the step {result.name} ended with {result.code}. Fix: read its output above")
 
-    def _say_log(self, pod: TaskPod) -> None:
-        self._tell.say(pod.guard_log.strip())
+def _workspaces(folder: Path) -> dict[str, Path]:
+    """What the ConfigMaps of the Pipeline hold, from examples/shop."""
+    found = {name: Path(shutil.copytree(SHOP / name, folder / name)) for name in ("migrations", "seed")}
+    expected = Path(shutil.copytree(SHOP / "assertions", folder / "expected"))
+    shutil.copy(SHOP / "schema.txt", expected)
+    return {**found, "expected": expected}
 
 
-def _credential(pod: TaskPod) -> tuple[str, str]:
-    fields = (pod.shared / "pgpass").read_text().strip().split(":")
-    return fields[3], fields[4]
+def _without_evidence(output: str) -> str:
+    return "\n".join(line for line in output.splitlines() if not line.startswith("{"))
 
+
+def _results(outcome: Outcome | None) -> str:
+    short = {name: text for name, text in outcome.results.items() if len(text) < 10} if outcome else {}
+    return ", ".join(f"{name} {text}" for name, text in short.items())
+
+
+_RELEASE = {
+    "migrate": "migrate: six migrations are applied as the owner role",
+    "seed": "seed: some 7,300 rows are seeded",
+    "verify": "verify: the schema is what is committed",
+    "audit": "audit: nothing is left of the run",
+}
 
 _REFUSED = {
     "reading a table without becoming the owner": "SELECT * FROM app.customer",
@@ -240,6 +275,6 @@ _LEFT = {
 }
 
 
-def tell(folder: Path, processes: Processes, servers: Servers, teller: Teller) -> bool:
+def tell(folder: Path, servers: Servers, teller: Teller) -> bool:
     """Run the whole story; True only if everything held."""
-    return Story(folder, processes, servers, teller).run()
+    return Story(folder, servers, teller).run()
