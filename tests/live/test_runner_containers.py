@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,12 @@ isolated = pytest.mark.skipif(bool(node.why_not_isolated()), reason=f"no contain
 
 def said(run: TaskRun, name: str = "one") -> str:
     return run.settle(20).step(name).output
+
+
+def test_where_the_kernel_allows_it_containers_have_roots_of_their_own() -> None:
+    allowed = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "true"]
+    if os.geteuid() == 0 and subprocess.run(allowed, check=False, capture_output=True).returncode == 0:
+        assert node.why_not_isolated() == ""
 
 
 @isolated
