@@ -1,7 +1,8 @@
 """A stack's settings: plain data in, an `Access` out, and every error at once with its path."""
 
 from runlease.config.admission import AdmissionSettings, ApprovedTaskSettings, DeployerSettings
-from runlease.config.load import ConfigError, load, load_admission, load_database, load_identity
+from runlease.config.load import ConfigError, load, load_admission, load_database, load_identity, load_policy
+from runlease.config.policy import Enforcement, EnforcementSettings, PolicySettings
 from runlease.config.rules import RulesSettings
 from runlease.config.settings import (
     ClusterSettings,
@@ -23,9 +24,12 @@ __all__ = [
     "ConfigError",
     "DatabaseSettings",
     "DeployerSettings",
+    "Enforcement",
+    "EnforcementSettings",
     "IdentitySettings",
     "LeaseSettings",
     "PipelineSettings",
+    "PolicySettings",
     "ProfileSettings",
     "RulesSettings",
     "Settings",
@@ -36,6 +40,7 @@ __all__ = [
     "load_admission",
     "load_database",
     "load_identity",
+    "load_policy",
     "profile_grants",
     "role_name",
     "to_acceptances",

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from runlease.config.admission import AdmissionSettings
 from runlease.config.coherence import incoherent
 from runlease.config.names import DatabaseKey, LeaseName, VaultName
+from runlease.config.policy import PolicySettings
 from runlease.config.rules import RulesSettings
 from runlease.config.settings import (
     ClusterSettings,
@@ -98,6 +99,15 @@ def load_admission(value: object, where: str) -> AdmissionSettings:
     if admission is None:
         raise ConfigError(errors)
     return admission
+
+
+def load_policy(value: object, where: str) -> PolicySettings:
+    """Read `runlease:policy`. Raises ConfigError as `load` does."""
+    errors: list[str] = []
+    policy = _section(PolicySettings, value, where, errors)
+    if policy is None:
+        raise ConfigError(errors)
+    return policy
 
 
 def _section(model: type[_Section], value: object, where: str, errors: list[str]) -> _Section | None:

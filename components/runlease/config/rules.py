@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
-from runlease.access.rules import RULES, Bounds
+from runlease.access.rules import RULES, Acceptance, Bounds
 from runlease.config.names import Once
 from runlease.config.section import Section
 from runlease.config.values import Span
@@ -76,3 +76,8 @@ class RulesSettings(Section):
         if twice := sorted({f"{rule} for {where}" for rule, where in places if places.count((rule, where)) > 1}):
             raise ValueError(f"accept names a finding twice (got {'; '.join(twice)}). Fix: remove one")
         return self
+
+    @property
+    def acceptances(self) -> tuple[Acceptance, ...]:
+        """The findings that are borne."""
+        return tuple(Acceptance(one.rule, one.where, one.reason, one.until) for one in self.accept)

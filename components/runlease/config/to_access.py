@@ -69,7 +69,7 @@ def to_bounds(settings: Settings) -> Bounds:
 
 def to_acceptances(settings: Settings) -> tuple[Acceptance, ...]:
     """The findings that the settings bear."""
-    return tuple(Acceptance(one.rule, one.where, one.reason, one.until) for one in settings.rules.accept)
+    return settings.rules.acceptances
 
 
 def _binding(settings: Settings, pipeline: str, task: str, lease: str) -> Binding:

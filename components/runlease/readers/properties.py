@@ -8,7 +8,7 @@ from typing import Any
 from runlease.readers.error import UnreadError
 
 SECRET = "[secret]"  # noqa: S105 - what Pulumi shows in the place of one
-_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """In the place of a value that is known after an `up` only (pulumi/pulumi sdk/go/common/resource/plugin/rpc.go)."""
 _SPECIAL = "4dabf18193072939515e22adb298388d"
 _SPECIAL_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a mark
@@ -95,7 +95,7 @@ class Properties:
         found = self._values.get(key)
         if _is_secret(found):
             raise UnreadError(f"{self._where}{key} is a secret")
-        if isinstance(found, str) and _UNKNOWN in found:
+        if isinstance(found, str) and UNKNOWN in found:
             raise UnreadError(f"{self._where}{key} is not known before up")
         if isinstance(found, Mapping) and _SPECIAL in found:
             raise UnreadError(f"{self._where}{key} is no plain value")
