@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -68,15 +69,27 @@ class Judged:
 
     def preview(self, *accepted: dict[str, str], policy: dict[str, Any] | None = None) -> tuple[int, str]:
         """Exit code, and everything that is printed, of a preview with these acceptances and `runlease:policy`."""
+        self._write(accepted, policy)
+        return self._run("preview")
+
+    def up_without_preview(self) -> tuple[int, str]:
+        """The same of an update that begins at once."""
+        self._write((), None)
+        return self._run("up", "--skip-preview", "--yes")
+
+    def _write(self, accepted: Sequence[dict[str, str]], policy: dict[str, Any] | None) -> None:
         settings, stack = deepcopy(self.deployment.settings), self.deployment.stack
         stack.change(settings | {"rules": {"accept": list(accepted)}})
         path = stack.folder / "stacks" / f"Pulumi.{stack.stack.name}.yaml"
         document = yaml.safe_load(path.read_text())
-        document["config"] |= {"runlease:policy": policy} if policy else {}
+        document["config"]["runlease:policy"] = policy or {}
         path.write_text(yaml.safe_dump(document))
-        command = ["pulumi", "preview", "--non-interactive", "--color=never", "--suppress-progress"]
+
+    def _run(self, *command: str) -> tuple[int, str]:
+        stack = self.deployment.stack
+        quiet = ["--non-interactive", "--color=never", "--suppress-progress"]
         ran = subprocess.run(
-            [*command, "--stack", stack.stack.name, "--policy-pack", str(self._pack)],
+            ["pulumi", *command, *quiet, "--stack", stack.stack.name, "--policy-pack", str(self._pack)],
             cwd=stack.folder,
             env={**os.environ, **stack.environment},
             capture_output=True,
@@ -143,6 +156,17 @@ def test_what_is_accepted_or_advisory_is_let_through(lab_folder: Path, servers18
     assert (code, "[advisory] [severity: high]  RL021  (vault:index:Policy: wide)" in printed) == (0, True), printed
     code, printed = judged.preview()
     assert (code != 0, "[mandatory] [severity: high]  RL021  (vault:index:Policy: wide)" in printed) == (True, True)
+
+
+def test_an_update_stops_before_it_makes_what_one_resource_breaks(
+    lab_folder: Path, servers18: Servers, pack: Path
+) -> None:
+    judged = Judged(lab_folder, servers18, pack, "stopped")
+    judged.program.write_text(ONE_POLICY)
+    code, printed = judged.up_without_preview()
+    assert (code != 0, "RL021" in printed) == (True, True), printed
+    names = judged.deployment.vault("GET", "/sys/policies/acl?list=true")["data"]["keys"]
+    assert "wide" not in names
 
 
 def test_a_wrong_policy_setting_is_said_and_nothing_is_judged(lab_folder: Path, servers18: Servers, pack: Path) -> None:
