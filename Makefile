@@ -49,4 +49,4 @@ $(VENV)/.made: pyproject.toml
 	@touch $@
 
 clean:           ## remove the virtual environment and caches of this folder
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
+	rm -rf $(VENV) policy/venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist

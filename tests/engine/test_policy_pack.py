@@ -51,7 +51,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(REPOSITORY / "policy", made, ignore=shutil.ignore_patterns("venv", "__pycache__"))
     subprocess.run([sys.executable, "-m", "venv", made / "venv"], check=True)
     extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    install = [made / "venv/bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    install = [str(made / "venv/bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     subprocess.run([*install, *extras["policy"]], check=True)
     # What this environment has comes first, and so protobuf as pulumi-policy wants it.
     [packages] = (made / "venv" / "lib").glob("python*/site-packages")
