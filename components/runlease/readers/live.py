@@ -25,8 +25,8 @@ def read_live(settings: Settings, folder: Path, environment: Mapping[str, str]) 
     each database (or PGPASSFILE), and `VAULT_TOKEN`. What may not be read or is not understood is in `unread`.
     Raises ReadError, with one line for each server that cannot be asked at all.
     """
-    if missing := missing_files(settings, folder):
-        raise ReadError("\n".join(missing))
+    if absent := missing_files(settings, folder):
+        raise ReadError("\n".join(absent))
     catalogs = _catalogs(settings, folder, environment)
     nouns = [CatalogNouns(key, settings.databases[key], catalog) for key, catalog in catalogs.items()]
     engine = Engine(settings.vault, folder, environment.get("VAULT_TOKEN", ""))
