@@ -3,79 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
-from lab.processes import free_port
-from runlease.access import Access, Role
-from runlease.access.diff import Change, diff
-from runlease.config import Settings, load, to_access
+from runlease.access import Role
+from runlease.access.diff import Change
 from runlease.readers import catalog_sql
 from runlease.readers.catalog import read_catalog
-from runlease.readers.comparable import comparable
-from runlease.readers.error import ReadError
-from runlease.readers.live import read_live
-from tests.live.deployment import SHELF, Deployment, Sites, settings_of
+from tests.live.deployment import SHELF, Deployment
+from tests.live.live_reader import Reader, reader_of
 
-DOCUMENTED = re.search(r"```hcl\n(.*?)```", (Path(__file__).parents[2] / "docs/live.md").read_text(), re.DOTALL)
-
-
-class Reader:
-    """Reads one deployment, with the token that the documentation asks for."""
-
-    def __init__(self, site: Deployment, settings: Settings, token: str) -> None:
-        self.site, self.settings = site, settings
-        self.environment = {
-            f"RUNLEASE_ADMIN_PASSWORD_{site.key.upper()}": site.postgres.password,
-            "VAULT_TOKEN": token,
-        }
-
-    def live(self) -> Access:
-        return read_live(self.settings, Path("/"), self.environment)
-
-    def changes(self) -> tuple[Change, ...]:
-        return diff(to_access(self.settings), comparable(self.live(), self.settings))
-
-    @contextmanager
-    def after(self, done: str, undone: str) -> Iterator[tuple[Change, ...]]:
-        """The difference while some SQL of a superuser holds; {key} stands for the key."""
-        with self.site.as_superuser() as session:
-            session.execute(done.replace("{key}", self.site.key).encode())
-        try:
-            yield self.changes()
-        finally:
-            with self.site.as_superuser() as session:
-                session.execute(undone.replace("{key}", self.site.key).encode())
-
-    def vault(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        """Ask Vault as its root."""
-        path = path.replace("{installation}", self.site.installation)
-        return self.site.openbao.request(method, path, body, self.site.openbao.root_token)
-
-
-def reading_token(site: Deployment, policy: str) -> str:
-    name = f"reads-{site.installation}"
-    root = site.openbao.root_token
-    site.openbao.request("PUT", f"/sys/policies/acl/{name}", {"policy": policy}, root)
-    made = site.openbao.request("POST", "/auth/token/create", {"policies": [name]}, root)
-    return str(made["auth"]["client_token"])
-
-
-def documented(site: Deployment) -> str:
-    assert DOCUMENTED
-    return DOCUMENTED[1].replace("shop-prod", site.installation)
-
-
-def reader_of(site: Deployment, folder: Path, **database: object) -> Reader:
-    settings = load(settings_of(site, folder, **database))
-    return Reader(site, settings, reading_token(site, documented(site)))
+TWO_SITES = pytest.mark.parametrize(
+    "site",
+    [pytest.param((15, True), id="pg15-managed"), pytest.param((18, False), id="pg18-self_managed")],
+    indirect=True,
+)
+"""Each version and each kind of server once: enough for what is changed by hand."""
 
 
 @pytest.fixture
@@ -116,6 +63,7 @@ def rights(role: Role) -> set[str]:
     return {f"{privilege} ON {grant.target}" for grant in role.grants for privilege in grant.privileges}
 
 
+@TWO_SITES
 @pytest.mark.parametrize(
     ("done", "undone", "right"),
     [
@@ -159,6 +107,7 @@ def test_a_grant_to_a_profile_by_hand_is_the_difference(reader: Reader, done: st
         assert replace(after, grants=before.grants) == before
 
 
+@TWO_SITES
 def test_a_grant_that_may_be_given_on_is_the_difference(reader: Reader) -> None:
     done, undone = "GRANT SELECT ON app.items TO {key}_reader WITH GRANT OPTION", "FROM {key}_reader"
     with reader.after(done, f"REVOKE GRANT OPTION FOR SELECT ON app.items {undone}") as changes:
@@ -166,6 +115,7 @@ def test_a_grant_that_may_be_given_on_is_the_difference(reader: Reader) -> None:
         assert [str(grant.target) for grant in after.grants if grant.grantable] == ["ALL TABLES IN SCHEMA app"]
 
 
+@TWO_SITES
 @pytest.mark.parametrize(
     ("done", "undone", "members"),
     [
@@ -191,6 +141,7 @@ def test_a_migrator_that_cannot_become_the_owner_is_the_difference(reader: Reade
         assert (before.runs_as, after.runs_as) == (reader.site.owner, None)
 
 
+@TWO_SITES
 @pytest.mark.parametrize(
     ("done", "undone", "expected"),
     [
@@ -258,70 +209,6 @@ def stranger(site: Deployment) -> Iterator[None]:
         session.execute("DROP ROLE stranger")
 
 
-@pytest.fixture
-def vault_reader(sites: Sites, tmp_path: Path) -> Reader:
-    """One site, for what no version of PostgreSQL changes."""
-    return reader_of(sites.site(18, True), tmp_path)
-
-
-@contextmanager
-def rewritten(reader: Reader, path: str, **changed: Any) -> Iterator[tuple[Change, ...]]:
-    """The difference while something in Vault is written otherwise."""
-    path = path.replace("{installation}", reader.site.installation)
-    was = reader.vault("GET", path)["data"]
-    reader.vault("POST", path, {**was, **changed})
-    try:
-        yield reader.changes()
-    finally:
-        reader.vault("POST", path, was)
-    assert list(map(str, reader.changes())) == []
-
-
-def test_a_longer_lease_in_vault_is_the_difference(vault_reader: Reader) -> None:
-    with rewritten(vault_reader, "/{installation}-db/roles/reader", max_ttl=3600) as changes:
-        (change,) = changes
-        assert str(change) == "~ leases reader (max_ttl: 10m → 1h)"
-
-
-def test_a_lease_with_other_statements_in_vault_is_the_difference(vault_reader: Reader) -> None:
-    statements = ['CREATE ROLE "{{name}}" LOGIN PASSWORD \'{{password}}\'; GRANT boss TO "{{name}}"']
-    with rewritten(vault_reader, "/{installation}-db/roles/reader", creation_statements=statements) as changes:
-        (change,) = changes
-        assert change.after is not None
-        assert change.after.role == "boss"
-
-
-JWT_ROLE = "/auth/{installation}-jwt/role/{installation}.ci.run-reader"
-
-
-def test_a_second_audience_is_the_difference(vault_reader: Reader) -> None:
-    with rewritten(vault_reader, JWT_ROLE, bound_audiences=[vault_reader.site.audience, "everybody"]) as changes:
-        (change,) = changes
-        assert change.before is None
-        assert change.after is not None
-        assert (str(change.after.identity), change.after.identity.audience) == ("ci/run-reader", "everybody")
-
-
-def test_another_audience_is_the_difference(vault_reader: Reader) -> None:
-    with rewritten(vault_reader, JWT_ROLE, bound_audiences=["everybody"]) as changes:
-        (change,) = changes
-        assert str(change).startswith("~ bindings ci run-reader run reader reader (identity.audience: ")
-
-
-UNCARRIED = "opens a lease, and no JWT role carries it: who does is not known"
-
-
-def test_a_jwt_role_with_another_policy_is_the_difference(vault_reader: Reader) -> None:
-    installation = vault_reader.site.installation
-    with rewritten(vault_reader, JWT_ROLE, token_policies=[f"{installation}.migrator"]) as changes:
-        assert [(change.section, str(change.before), str(change.after)) for change in changes] == [
-            # No pipeline and task of the settings has this account and this lease.
-            ("bindings", "None", "ci/run-reader may obtain migrator"),
-            ("bindings", "ci/run-reader may obtain reader", "None"),
-            ("unread", "None", f"Vault sys/policies/acl/{installation}.reader: {UNCARRIED}"),
-        ]
-
-
 SNAPSHOT = """
 SELECT 'role', xmin::text, r::text FROM pg_authid r
 UNION ALL SELECT 'member', xmin::text, m::text FROM pg_auth_members m
@@ -359,82 +246,3 @@ def test_reading_could_not_change_anything(reader: Reader, monkeypatch: pytest.M
     monkeypatch.setattr(catalog_sql, "OBJECTS", "CREATE TABLE app.x ()")
     with reader.site.as_superuser() as session, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         read_catalog(session, reader.site.key, reader.site.owner)
-
-
-def test_what_the_token_may_not_read_is_named_with_the_line_that_gives_it(vault_reader: Reader) -> None:
-    reader = vault_reader
-    policy = 'path "sys/mounts" { capabilities = ["read"] }\n'
-    for _ in range(6):
-        reader.environment["VAULT_TOKEN"] = reading_token(reader.site, policy)
-        missing = [one.why.partition("Fix: ")[2] for one in reader.live().unread]
-        if not any(missing):
-            break
-        policy += "\n".join(filter(None, missing)) + "\n"
-    else:
-        pytest.fail(policy)
-    assert list(map(str, reader.changes())) == []
-
-
-Spoil = Callable[[Reader], None]
-
-
-def _wrong_password(reader: Reader) -> None:
-    reader.environment = dict.fromkeys(reader.environment, "wrong-secret")
-
-
-def _wrong_token(reader: Reader) -> None:
-    reader.environment["VAULT_TOKEN"] = "wrong-secret"
-
-
-def _no_token(reader: Reader) -> None:
-    del reader.environment["VAULT_TOKEN"]
-
-
-def _nobody_there(reader: Reader) -> None:
-    (key, database), *_ = reader.settings.databases.items()
-    moved = database.model_copy(update={"port": free_port()})
-    reader.settings = reader.settings.model_copy(update={"databases": {key: moved}})
-
-
-def _no_vault(reader: Reader) -> None:
-    vault = reader.settings.vault.model_copy(update={"address": f"https://localhost:{free_port()}"})
-    reader.settings = reader.settings.model_copy(update={"vault": vault})
-
-
-def _no_ca(reader: Reader) -> None:
-    vault = reader.settings.vault.model_copy(update={"ca": "nowhere.pem"})
-    reader.settings = reader.settings.model_copy(update={"vault": vault})
-
-
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (_wrong_password, r"admin: the admin's password is refused \(got .*\)\. Fix: export RUNLEASE_ADMIN_PASSWORD_"),
-        (_wrong_token, r"VAULT_TOKEN: is refused.*\(got 403, expected .*\)\. Fix: log in again"),
-        (_no_token, r"VAULT_TOKEN: is missing \(got nothing, expected .*\)\. Fix: log in"),
-        (_nobody_there, r"host: nothing listens there \(got .*\)\. Fix: start the server"),
-        (_no_ca, r"access\.vault\.ca: no such file \(got 'nowhere\.pem'.*\)\. Fix: put the certificate there"),
-        (_no_vault, r"access\.vault\.address: nothing listens there \(got .*\)\. Fix: start the server"),
-    ],
-)
-def test_a_server_that_cannot_be_asked_is_one_message(sites: Sites, tmp_path: Path, spoil: Spoil, said: str) -> None:
-    reader = reader_of(sites.site(18, True), tmp_path)
-    spoil(reader)
-    with pytest.raises(ReadError) as wrong:
-        reader.live()
-    assert re.search(said, str(wrong.value))
-    assert "wrong-secret" not in str(wrong.value)
-
-
-def test_a_login_that_may_not_connect_is_told_the_grant(sites: Sites, tmp_path: Path) -> None:
-    site = sites.site(18, False)
-    with site.as_superuser() as session:
-        session.execute("CREATE ROLE outsider LOGIN PASSWORD 'out'")
-    try:
-        reader = reader_of(site, tmp_path, admin="outsider")
-        reader.environment[f"RUNLEASE_ADMIN_PASSWORD_{site.key.upper()}"] = "out"
-        with pytest.raises(ReadError, match=f'Fix: GRANT CONNECT ON DATABASE "{site.dbname}" TO "outsider";'):
-            reader.live()
-    finally:
-        with site.as_superuser() as session:
-            session.execute("DROP ROLE outsider")
