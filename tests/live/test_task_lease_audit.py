@@ -86,7 +86,7 @@ def test_a_quarantined_login_is_left_with_what_keeps_it(runs: Begin, shop: Deplo
 def test_it_waits_for_a_lease_that_is_being_given_back(runs: Begin, shop: Deployment) -> None:
     with left_by(shop, RUN):
         run = runs(TASK, LEASE, run=RUN, patience="30")
-        log = run.folder / "step-audit.log"
+        log = run.folder / "audit.log"
         assert wait_until(lambda: log.exists() and "waiting up to 30 s" in log.read_text(), 30)
     ended = run.settle()
     assert ended.succeeded, ended.output
