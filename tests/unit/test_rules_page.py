@@ -10,6 +10,7 @@ import pytest
 
 from runlease.access.rules import RULES
 from runlease.cli import main
+from runlease.readers.hazards import HAZARDS
 from runlease.report.rules_page import as_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
@@ -43,3 +44,7 @@ def test_the_rules_are_listed_as_json(capsys: pytest.CaptureFixture[str]) -> Non
     assert [rule["id"] for rule in rules] == [rule.id for rule in RULES]
     assert (rules[1]["severity"], rules[1]["sentence"]) == ("high", "Nothing is granted to PUBLIC.")
     assert all(rule.keys() == {"id", "severity", "sentence", "why", "fix"} for rule in rules)
+
+
+def test_every_hazard_of_a_plan_has_a_section_that_a_report_links_to() -> None:
+    assert re.findall(r"^### (PL\d{3})$", as_page(RULES), re.MULTILINE) == [hazard.id for hazard in HAZARDS]

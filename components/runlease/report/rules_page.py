@@ -1,10 +1,11 @@
-"""The rules themselves: as text, as JSON, and as docs/rules.md, which `make rules` writes with this module."""
+"""The rules and the hazards of a plan: as text, as JSON, and as docs/rules.md, which `make rules` writes with it."""
 
 import json
 import re
 from collections.abc import Sequence
 
 from runlease.access.rules import RULES, Rule, Severity
+from runlease.readers.hazards import HAZARDS, Hazard
 
 _SENTENCE = re.compile(r"(?<=[.!?]) (?=[A-Z0-9`]|runlease|pg_)")
 
@@ -58,6 +59,15 @@ An acceptance that matches nothing is a finding too: [RL038](#rl038).
 |---|---|---|
 """
 
+_HAZARDS = """
+## Hazards of a plan
+
+A plan can take access away that it does not show: Pulumi says that all went well, and the next preview shows nothing.
+`runlease diff --preview` finds these three.
+They are findings like those of the rules, and no stack bears them: a plan is mended before it is carried out.
+
+"""
+
 
 def as_text(rules: Sequence[Rule]) -> str:
     """One line a rule: id, severity, sentence."""
@@ -78,7 +88,8 @@ def as_page(rules: Sequence[Rule]) -> str:
     """docs/rules.md, whole."""
     severities = "\n".join(f"| {severity} | {_MEANS[severity]} |" for severity in sorted(Severity, reverse=True))
     table = "\n".join(f"| [{rule.id}](#{rule.anchor}) | {rule.severity} | {rule.sentence} |" for rule in rules)
-    return f"{_INTRODUCTION}{severities}\n{_SETTINGS}{table}\n\n" + "\n".join(map(_section, rules))
+    sections = "\n".join(map(_section, rules)) + _HAZARDS + "\n".join(map(_hazard, HAZARDS))
+    return f"{_INTRODUCTION}{severities}\n{_SETTINGS}{table}\n\n{sections}"
 
 
 _MEANS = {
@@ -104,6 +115,16 @@ def _section(rule: Rule) -> str:
             _block("After", rule.language, rule.after),
         ]
     )
+
+
+def _hazard(hazard: Hazard) -> str:
+    lines = [
+        f"### {hazard.id}",
+        f"**{hazard.sentence}** ({hazard.severity})",
+        _SENTENCE.sub("\n", hazard.why),
+        f"Fix: {_SENTENCE.sub(chr(10), hazard.fix)}",
+    ]
+    return "\n\n".join(lines) + "\n"
 
 
 def _block(title: str, language: str, text: str) -> str:
