@@ -161,8 +161,8 @@ def test_a_value_that_is_not_known_before_up_is_said() -> None:
 def test_plans_that_take_access_away_unseen_are_found() -> None:
     assert [(one.rule, one.where) for one in plan("hazards.json", BESIDE).hazards] == [
         ("PL001", "Grant renamed"),
-        ("PL002", "GrantRole lead-reader"),
         ("PL002", "DefaultPrivileges lead-future"),
+        ("PL002", "GrantRole lead-reader"),
         ("PL003", "Role lead"),
     ]
     assert "shop_owner" in plan("hazards.json", BESIDE).hazards[-1].what
@@ -181,6 +181,25 @@ def test_a_destroy_takes_everything_but_what_is_kept() -> None:
     assert [str(one) for one in kept.databases] == ["shop: shop, owned by shop_owner"]
     assert (kept.leases, kept.bindings, kept.trusts, kept.unread) == ((), (), (), ())
     assert {kind for kinds in told(destroyed).values() for kind in kinds} == {Kind.LOSS}
+
+
+def test_a_grant_that_goes_with_another_role_stays(tmp_path: Path) -> None:
+    """`connect:` of the settings: nothing is revoked when the broker goes, so the login keeps CONNECT."""
+    document = json.loads((FOLDER / "destroy.json").read_text())
+    (broker,) = (step for step in document["steps"] if step["urn"].endswith("::shop-shop-broker"))
+    (reader,) = (step for step in document["steps"] if step["urn"].endswith("::shop-shop-grant-reader-database"))
+    document["steps"] += [
+        _deleted_with(broker["urn"], reader, "connect", "shop_app"),
+        _deleted_with(broker["urn"], reader, "own", broker["oldState"]["inputs"]["name"]),
+    ]
+    path = tmp_path / "destroy.json"
+    path.write_text(json.dumps(document))
+    assert [role.name for role in read_plan(path).after.roles] == ["shop_app", "shop_owner"]
+
+
+def _deleted_with(urn: str, grant: dict[str, Any], name: str, role: str) -> dict[str, Any]:
+    state = {**grant["oldState"], "urn": f"{grant['urn']}-{name}", "deletedWith": urn}
+    return {"op": "delete", "urn": state["urn"], "oldState": {**state, "inputs": {**state["inputs"], "role": role}}}
 
 
 def test_a_failed_preview_is_refused_without_its_text() -> None:
@@ -208,6 +227,17 @@ def test_a_preview_of_another_project_or_stack_is_refused(tmp_path: Path) -> Non
     other.write_text(STATE.read_text().replace("urn:pulumi:shop::", "urn:pulumi:prod::"))
     with pytest.raises(ReadError, match="is of several stacks"):
         read_plan(FOLDER / "new-member.json", other)
+
+
+def test_a_resource_that_an_alias_renames_is_one_resource(tmp_path: Path) -> None:
+    document = json.loads((FOLDER / "hidden.json").read_text())
+    shown = json.loads((FOLDER / "unchanged.json").read_text())["steps"]
+    (grant,) = (step for step in shown if step["urn"].endswith("::shop-shop-grant-reader-table-app"))
+    urn = f"{grant['urn']}-renamed"
+    document["steps"].append({**grant, "urn": urn, "newState": {**grant["newState"], "urn": urn}})
+    path = tmp_path / "preview.json"
+    path.write_text(json.dumps(document))
+    assert changes(read_plan(path, STATE)) == []
 
 
 def test_a_refresh_shows_what_is_there_before_anything_changes(tmp_path: Path) -> None:

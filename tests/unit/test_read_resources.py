@@ -106,6 +106,18 @@ def test_a_role_with_grants_in_two_databases_is_two_roles_with_its_members() -> 
         assert role_of(access, "ann", database).login
 
 
+def test_a_role_of_the_whole_server_is_told_in_each_database_with_the_members_that_stand_there() -> None:
+    access = access_of(
+        resource("Role", "ann", name="ann", roles=["pg_read_all_data"]),
+        resource("Role", "bob", name="bob", roles=["pg_read_all_data"]),
+        resource("Grant", "one", **grant(role="ann")),
+        resource("Grant", "two", **grant(role="bob", database="billing")),
+    )
+    assert role_of(access, "pg_read_all_data", "shop").members == ("ann",)
+    assert role_of(access, "pg_read_all_data", "billing").members == ("bob",)
+    assert [role.name for role in access.roles] == ["bob", "pg_read_all_data", "ann", "pg_read_all_data"]
+
+
 def test_memberships_are_followed_through_roles_without_grants() -> None:
     access = access_of(
         resource("Grant", **grant(role="base")),
@@ -302,6 +314,10 @@ def bindings(policy: str, *more: Any, **edits: Any) -> list[str]:
         ('path "+/creds/app" { capabilities = ["read"] }', True),
         ('path "db/creds/ap*" { capabilities = ["read"] }\npath "db/creds/app" { capabilities = ["deny"] }', False),
         ('path "db/creds/*" { capabilities = ["deny"] }\npath "db/creds/app" { capabilities = ["read"] }', True),
+        ('path "db/creds/app" { capabilities = ["read", "deny"] }', False),
+        ('path "db/creds/*" { capabilities = ["deny"] }\npath "db/creds/a*" { capabilities = ["read"] }', True),
+        ('path "db/creds/*" { capabilities = ["read"] }\npath "db/creds/a*" { capabilities = ["deny"] }', False),
+        ('path "db/creds/*" { capabilities = ["read"] }\npath "+/creds/app" { capabilities = ["deny"] }', True),
         ('path "db/creds/app" { capabilities = ["update"] }', False),
         ('path "db/creds/other" { capabilities = ["read"] }', False),
         ('path "db/+" { capabilities = ["read"] }', False),

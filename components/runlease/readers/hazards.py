@@ -29,8 +29,8 @@ MADE_TWICE = Hazard(
     "PL001",
     Severity.HIGH,
     "No plan makes and deletes one grant.",
-    "Two resources of one grant, a renamed one for example: the new one is made first, and deleting the old one then "
-    "revokes what the new one gave. With Vault's objects deleting the old one deletes the new one.",
+    "A renamed resource is a new one and an old one of one grant. The new one is made first, and deleting the old one "
+    "then revokes what the new one gave. With policies and roles of Vault it is the same.",
     "Keep the name, or give the new resource an alias of the old one.",
 )
 REPLACED_LATE = Hazard(
@@ -46,7 +46,7 @@ MEMBERSHIPS_LOST = Hazard(
     "No plan changes a Role whose memberships a GrantRole holds.",
     "An update of any field of a Role revokes every membership of it and grants those in `roles` alone; what a "
     "GrantRole gave is gone until the next refresh.",
-    "Put the memberships into `roles` of the Role, or run `pulumi up --refresh` a second time at once.",
+    "Put the memberships into `roles` of the Role, or run `pulumi up --refresh` once more right after.",
 )
 HAZARDS = (MADE_TWICE, REPLACED_LATE, MEMBERSHIPS_LOST)
 
@@ -83,11 +83,11 @@ class Step:
 
 
 def hazards(steps: Sequence[Step], after: Iterable[Resource]) -> tuple[Finding, ...]:
-    """What is dangerous about the plan itself. `after` is every resource once it is carried out."""
+    """What is dangerous about the plan itself, by id and place. `after` is every resource once it is carried out."""
     resources = list(after)
     providers = {one.urn: one for one in resources if one.type.startswith("pulumi:providers:")}
     found = [*_made_twice(steps, providers), *_replaced_late(steps), *_memberships_lost(steps, resources, providers)]
-    return tuple(dict.fromkeys(found))
+    return tuple(sorted(set(found), key=lambda one: (one.rule, one.where)))
 
 
 def _made_twice(steps: Sequence[Step], providers: Mapping[str, Resource]) -> Iterator[Finding]:

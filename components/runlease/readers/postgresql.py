@@ -54,6 +54,8 @@ class Postgresql:
     components: Mapping[str, Declared]
     """What each DatabaseAccess says, by its URN."""
     facts: Facts = field(default_factory=Facts)
+    _dialled: dict[str, Place] = field(default_factory=dict)
+    """What each provider connects to, by its URN."""
 
     def read(self, resource: Resource) -> None:
         """Take one resource in. Raises UnreadError."""
@@ -75,18 +77,24 @@ class Postgresql:
         read(resource, self._place(resource))
 
     def _place(self, resource: Resource) -> Place:
+        if resource.provider not in self._dialled:
+            self._dialled[resource.provider] = self._dial(resource)
+        dialled = self._dialled[resource.provider]
+        component = self.components.get(resource.parent)
+        if component is not None:
+            dialled = Place(dialled.server, component.dbname)
+            self.facts.declared[dialled] = component
+        if resource.properties.has("database"):
+            return Place(dialled.server, resource.properties.text("database"))
+        return dialled
+
+    def _dial(self, resource: Resource) -> Place:
         provider = self.providers.get(resource.provider)
         said = provider.properties if provider else Properties({})
         server = server_of(resource, self.providers)
         if said.flag("superuser", default=True):
             self.facts.superusers.add(server)
-        component = self.components.get(resource.parent)
-        if component is not None:
-            own = Place(server, component.dbname)
-            self.facts.declared[own] = component
-        if resource.properties.has("database"):
-            return Place(server, resource.properties.text("database"))
-        return own if component is not None else Place(server, said.text("database", "postgres"))
+        return Place(server, said.text("database", "postgres"))
 
     def _role(self, resource: Resource, place: Place) -> None:
         said = resource.properties

@@ -49,9 +49,8 @@ def read_plan(preview: Path, state: Path | None = None, project: str = "") -> Pl
     """
     read = _read(preview)
     base = _of_state(state) if state else {}
-    _of_one_stack(
-        preview, [*(one for step in read.steps for one in (step.old, step.new) if one), *base.values()], project
-    )
+    # By an alias what is old may be of another stack.
+    _of_one_stack(preview, [*(step.new or step.old for step in read.steps), *base.values()], project)
     _whole(read, state, base)
     before, after = _sides(read.steps, base)
     if not any(one.package in READ for one in (*before.values(), *after.values())):
@@ -131,8 +130,8 @@ def _resource(path: Path, where: str, state: object) -> Resource | None:
     return found if is_of_interest(found.type) else replace(found, inputs={})
 
 
-def _of_one_stack(path: Path, resources: Iterable[Resource], project: str) -> None:
-    stacks = sorted({one.stack for one in resources if one.stack})
+def _of_one_stack(path: Path, resources: Iterable[Resource | None], project: str) -> None:
+    stacks = sorted({one.stack for one in resources if one and one.stack})
     if len(stacks) > 1:
         raise ReadError(
             f"{path}: is of several stacks (got {', '.join(stacks[:3])}, expected one). "
@@ -187,10 +186,10 @@ def _with_what_it_needs(resource: Resource, before: Resources) -> Resources:
 
 
 def _put(side: Resources, old: Resource | None, new: Resource | None) -> None:
+    if old:
+        side.pop(old.key, None)  # by an alias the new one has another URN
     if new:
         side[new.key] = new
-    elif old:
-        side.pop(old.key, None)
 
 
 def _stays(old: Resource, deleted: Mapping[str, Resource]) -> bool:

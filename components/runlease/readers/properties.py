@@ -93,25 +93,14 @@ class Properties:
 
     def _plain(self, key: str) -> Any:
         found = self._values.get(key)
-        if _is_secret(found):
-            raise UnreadError(f"{self._where}{key} is a secret")
-        if isinstance(found, str) and UNKNOWN in found:
-            raise UnreadError(f"{self._where}{key} is not known before up")
-        if isinstance(found, Mapping) and _SPECIAL in found:
-            raise UnreadError(f"{self._where}{key} is no plain value")
+        if isinstance(found, str):
+            if SECRET in found:
+                raise UnreadError(f"{self._where}{key} is a secret")
+            if UNKNOWN in found:
+                raise UnreadError(f"{self._where}{key} is not known before up")
+        elif isinstance(found, Mapping) and _SPECIAL in found:
+            raise UnreadError(f"{self._where}{key} is {'a secret' if _is_secret(found) else 'no plain value'}")
         return found
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise TypeError("inputs are no mapping")
-    return value
-
-
-def _is_secret(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return value.get(_SPECIAL) == _SPECIAL_SECRET
-    return isinstance(value, str) and SECRET in value
 
 
 @dataclass(frozen=True)
@@ -174,3 +163,15 @@ class Resource:
     def properties(self) -> Properties:
         """Its inputs, by type."""
         return Properties(self.inputs)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError("inputs are no mapping")
+    return value
+
+
+def _is_secret(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return value.get(_SPECIAL) == _SPECIAL_SECRET
+    return isinstance(value, str) and SECRET in value
