@@ -46,6 +46,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     report.add_argument("--state", type=Path, help="what `pulumi stack export` printed, in the place of a stack file")
     report.set_defaults(run=_report)
     for parser in (compare, report):
+        parser.add_argument(
+            "--project", default="", help="project, or project/stack, that preview and state must be of"
+        )
         parser.add_argument("--format", choices=tuple(FORMATS), default="text", help="default: text")
         parser.add_argument("-o", "--output", type=Path, help="a file in the place of standard output")
         parser.add_argument(
@@ -67,7 +70,7 @@ def _diff(given: argparse.Namespace) -> int:
         return _told(given, Comparison.of(to_access(old), to_access(new), _findings(to_access(new), new)))
     if given.old is not None:
         raise ConfigError([f"diff: two ways at once (got {given.old} and --preview, expected one). Fix: take one out"])
-    planned = read_plan(given.preview, given.state)
+    planned = read_plan(given.preview, given.state, given.project)
     settings = read_declared(given.stack_file) if given.stack_file else None
     found = (*planned.hazards, *_findings(planned.after, settings))
     return _told(given, Comparison.of(planned.before, planned.after, found))
@@ -86,7 +89,7 @@ def _report(given: argparse.Namespace) -> int:
     if (given.stack_file is None) == (given.state is None):
         raise ConfigError(["report: expected a stack file or --state FILE, one of them. Fix: name one"])
     settings = read_declared(given.stack_file) if given.stack_file else None
-    access = to_access(settings) if settings else read_state(given.state)
+    access = to_access(settings) if settings else read_state(given.state, given.project)
     return _told(given, Comparison.of_one(access, _findings(access, settings)))
 
 
