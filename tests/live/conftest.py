@@ -237,5 +237,5 @@ def start(tmp_path: Path) -> Iterator[Start]:
     (tools / "bin" / "hello").chmod(0o755)
     image = Image(path=("/tools/bin",), mounts=(Mount(tools, "/tools", writable=False),))
     folder, maps = tmp_path / "runs", {"map": {"key": "value"}}
-    with TaskRunner(folder, LabIssuer(), maps, {"greeter": image}, grace=0.8) as runner:
+    with TaskRunner(folder, LabIssuer(), maps, {"greeter": image}, grace=3) as runner:
         yield partial(runner.start, service_account="a")

@@ -17,7 +17,7 @@ TOKEN: Object = {
     "projected": {"sources": [{"serviceAccountToken": {"path": "token", "audience": "a", "expirationSeconds": 600}}]},
 }
 SHARED: Object = {"name": "shared", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
-PATIENT = "#!/bin/sh\ntrap 'echo told; exit 0' TERM\necho started\nwhile :; do sleep 0.05; done"
+PATIENT = "#!/bin/sh\ntrap 'echo told; exit 0' TERM\nsleep 300 &\necho started\nwait"
 """A sidecar that ends when it is told to."""
 
 

@@ -1,4 +1,4 @@
-"""Who is told to stop, when, and what becomes of the steps. 0.8 s stand for the 30 of grace; no server is needed."""
+"""Who is told to stop, when, and what becomes of the steps. 3 s stand for the 30 of grace; no server is needed."""
 
 from __future__ import annotations
 
