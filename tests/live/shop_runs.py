@@ -48,10 +48,6 @@ class Shop:
             workspaces={name: path for name, path in spaces.items() if path},
         ).settle(60)
 
-    def leased_logins(self) -> list[tuple[str]]:
-        """What a run must not leave."""
-        return self.site.rows(r"SELECT rolname FROM pg_roles WHERE rolname LIKE 'run\_%%' AND %s", True)
-
 
 @contextmanager
 def open_shop(site: Deployment, folder: Path) -> Iterator[Shop]:

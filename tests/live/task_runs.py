@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -68,6 +70,20 @@ def begin_on(runner: TaskRunner, site: Deployment) -> Begin:
 def codes(outcome: Outcome) -> dict[str, int | None]:
     """The exit code of each step that ran."""
     return {step.name: step.code for step in outcome.steps if not step.skipped}
+
+
+def login_of(outcome: Outcome) -> str:
+    """The login that the step `check` has named."""
+    named = re.search(r"^check: ok: (\S+) as ", outcome.output, re.MULTILINE)
+    assert named, outcome.output
+    return named[1]
+
+
+def left_of(outcome: Outcome, site: Deployment) -> list[tuple[Any, ...]]:
+    """What stands of the run's login and its sessions; the server may hold the logins of other tests as well."""
+    login = login_of(outcome)
+    roles = site.rows("SELECT rolname FROM pg_roles WHERE rolname = %s", login)
+    return roles + site.rows("SELECT pid FROM pg_stat_activity WHERE usename = %s", login)
 
 
 def last_line(outcome: Outcome) -> str:

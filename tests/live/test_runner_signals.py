@@ -22,7 +22,9 @@ DEAF = "#!/bin/sh\ntrap '' TERM\necho began\nwhile :; do sleep 0.05; done"
 
 
 def begun(run: TaskRun, name: str = "one") -> TaskRun:
+    """Until the step runs and each sidecar has its trap: the kernel keeps a signal without one from a PID 1."""
     until(lambda: any(one.name == f"step-{name}" and "began" in one.output for one in run.pod.steps))
+    until(lambda: all(one.output for one in run.pod.sidecars))
     return run
 
 

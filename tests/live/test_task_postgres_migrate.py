@@ -10,7 +10,7 @@ import pytest
 
 from lab.runner import Outcome
 from tests.live.deployment import Deployment
-from tests.live.task_runs import ONE_SERVER, Begin, codes, last_line, sql_files
+from tests.live.task_runs import ONE_SERVER, Begin, codes, last_line, left_of, sql_files
 
 TASK, LEASE = "postgres-migrate", "migrator"
 NOT_APPLIED = "not applied (see psql's message above), nor what follows it. Fix: correct the file, and run again"
@@ -47,8 +47,7 @@ def assert_refused(ended: Outcome, line: str, shop: Deployment) -> None:
     assert codes(ended) == {"check": 0, "migrate": 1}, ended.output
     assert last_line(ended) == f"migrate: {line}", ended.output
     assert ended.output.count("migrate: ") == 1
-    assert shop.rows("SELECT rolname FROM pg_roles WHERE rolname LIKE 'run\\_%%'") == []
-    assert shop.rows("SELECT pid FROM pg_stat_activity WHERE usename LIKE 'run\\_%%'") == []
+    assert left_of(ended, shop) == []
     assert shop.rows("SELECT relation FROM pg_locks WHERE mode = 'ShareRowExclusiveLock'") == []
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from lab.runner import Outcome
 from tests.live.deployment import Deployment
-from tests.live.task_runs import ONE_SERVER, Begin, codes, last_line, sql_files
+from tests.live.task_runs import ONE_SERVER, Begin, codes, last_line, left_of, sql_files
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def assert_refused(ended: Outcome, line: str, shop: Deployment) -> None:
     assert codes(ended) == {"check": 0, "run": 1}, ended.output
     assert last_line(ended) == f"run: {line}"
     assert ended.output.count("run: ") == 1
-    assert shop.rows("SELECT rolname FROM pg_roles WHERE rolname LIKE 'run\\_%%'") == []
+    assert left_of(ended, shop) == []
 
 
 def test_sql_is_run_and_its_answer_is_in_the_log(runs: Begin, shop: Deployment) -> None:

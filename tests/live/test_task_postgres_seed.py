@@ -12,6 +12,7 @@ import pytest
 
 from lab.runner import Outcome
 from tests.live.shop_runs import SHOP, Shop
+from tests.live.task_runs import left_of
 
 TABLES = """
 SET ROLE {owner};
@@ -105,7 +106,7 @@ def test_a_seed_brings_its_rows_and_a_second_run_changes_nothing(shop: Shop) -> 
     assert "seed: nothing to change" in second.output
     after = shop.site.rows("SELECT xmin::text, ctid::text, p::text FROM app.product p ORDER BY 2 LIMIT %s", 1000)
     assert after == before
-    assert shop.leased_logins() == []
+    assert left_of(second, shop.site) == []
 
 
 def test_what_differs_is_updated_and_what_the_file_does_not_name_is_kept(tables: Shop, tmp_path: Path) -> None:
@@ -250,7 +251,7 @@ def test_a_bad_file_undoes_everything_in_one_clear_line(newest: Shop, tmp_path: 
     assert outcome.step("release").skipped
     assert outcome.results == {}
     assert newest.site.rows("SELECT id FROM app.texts WHERE id BETWEEN 500 AND %s", 501) == []
-    assert newest.leased_logins() == []
+    assert left_of(outcome, newest.site) == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from lab.runner import Outcome
 from tests.live.shop_runs import SHOP, Shop
+from tests.live.task_runs import left_of
 
 NO_SCHEMA = {"schema": ""}
 
@@ -43,7 +44,7 @@ def test_the_shop_is_as_committed(shop: Shop) -> None:
     assert outcome.succeeded, outcome.output
     assert said(outcome) == ["verify: as expected"]
     assert outcome.results == {"differences": "0"}
-    assert shop.leased_logins() == []
+    assert left_of(outcome, shop.site) == []
 
 
 def test_what_differs_is_shown_and_the_task_run_fails_in_one_line(shop: Shop) -> None:
@@ -65,7 +66,7 @@ def test_what_differs_is_shown_and_the_task_run_fails_in_one_line(shop: Shop) ->
     )
     assert len(said(outcome)) == int(differences) + 2
     assert outcome.step("release").skipped
-    assert shop.leased_logins() == []
+    assert left_of(outcome, shop.site) == []
     assert verify(shop, SHOP).succeeded
 
 

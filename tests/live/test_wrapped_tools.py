@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from lab.runner.pod import wait_until
 from lab.stack import REPOSITORY
 from runlease.tasks import Connection, Wrapping, wrap
 from tests.live.deployment import NAMESPACE, Deployment, Sites
+from tests.live.task_runs import left_of
 
 EXAMPLES = REPOSITORY / "examples" / "wrap"
 FAILING = {
@@ -154,10 +156,6 @@ def owners(shop: Deployment, tables: tuple[str, ...]) -> dict[str, str]:
     return dict(found)
 
 
-def logins(shop: Deployment) -> list[tuple[Any, ...]]:
-    return shop.rows("SELECT rolname FROM pg_roles WHERE rolname LIKE 'run\\_%%'")
-
-
 @tools
 def test_a_real_tool_migrates_as_the_owner_and_no_process_shows_the_password(
     tool: Tool, shop: Deployment, start: Start
@@ -169,7 +167,7 @@ def test_a_real_tool_migrates_as_the_owner_and_no_process_shows_the_password(
     assert outcome.reason is Reason.SUCCEEDED, outcome
     assert [(step.name, step.code) for step in outcome.steps] == [("check", 0), (tool.step, 0), ("release", 0)]
     assert owners(shop, tool.tables) == dict.fromkeys(tool.tables, shop.owner)
-    assert logins(shop) == []
+    assert left_of(outcome, shop) == []
     assert '"asked_by": "release step"' in outcome.step("release").output
     (password,) = watch.passwords
     assert len(password) > 15
@@ -193,7 +191,7 @@ def test_a_real_tools_failure_ends_the_run_and_the_lease(
     assert outcome.step("release").skipped
     assert '"revoked": "' in outcome.sidecars["guard"]
     assert owners(shop, ("broken",)) == {}
-    assert logins(shop) == []
+    assert left_of(outcome, shop) == []
 
 
 def psql(name: str, *words: str) -> dict[str, Any]:
@@ -229,9 +227,11 @@ def test_a_wrapped_step_that_is_killed_costs_the_lease_though_nobody_tells_the_g
     run = start(task_of({"name": "work", "image": "sh:1", "command": command}), controller_down=True)
     assert run.step_runs("work")
     assert wait_until(lambda: "at work" in (run.folder / "work.log").read_text(), 20)
-    assert logins(shop)
+    (login,) = re.findall(r"^check: ok: (\S+) as ", (run.folder / "check.log").read_text(), re.MULTILINE)
+    query = "SELECT rolname FROM pg_roles WHERE rolname = %s"
+    assert shop.rows(query, login)
     run.kill_step()
-    assert wait_until(lambda: logins(shop) == [], 20)
+    assert wait_until(lambda: shop.rows(query, login) == [], 20)
     run.controller_returns()
     outcome = run.settle(60)
     assert outcome.reason is Reason.STEP_FAILED
