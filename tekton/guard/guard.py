@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -172,7 +173,7 @@ class Guard:
         self.pod = Path(env.get("RUNLEASE_POD", "/runlease/pod"))  # `cancel`, an annotation, and `run`, a label
         self.stopped_at, self.fifo = 0.0, -1
 
-    @property
+    @functools.cached_property
     def lease(self) -> Lease:
         """What has been kept, by this guard or by one that was killed here."""
         kept = self.state / "lease.json"
@@ -182,7 +183,10 @@ class Guard:
 
     def keep(self, **changes: Any) -> None:
         """Keep what is new of the lease."""
-        write(self.state / "lease.json", json.dumps(self.lease._replace(**changes)._asdict()))
+        lease = self.lease._replace(**changes)
+        SECRETS.update((lease.token, lease.password))
+        write(self.state / "lease.json", json.dumps(lease._asdict()))
+        self.lease = lease
 
     def read(self, name: str) -> dict[str, Any]:
         """Read one JSON file of the configuration."""

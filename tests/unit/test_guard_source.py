@@ -23,5 +23,15 @@ def test_the_source_runs_on_python_3_9() -> None:
     ast.parse(GUARD.read_text(), feature_version=(3, 9))
 
 
-def test_the_source_can_be_read_in_one_sitting() -> None:
-    assert len(GUARD.read_text().splitlines()) <= 355
+def test_the_source_has_at_most_300_lines_of_code() -> None:
+    """Blank lines and docstrings do not count: they are there to be read easily, and taking them out would cheat."""
+    text = GUARD.read_text()
+    told = {
+        line
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    code = [line for number, line in enumerate(text.splitlines(), 1) if line.strip() and number not in told]
+    assert len(code) <= 300
+    assert len(text.splitlines()) <= 360
