@@ -17,6 +17,7 @@ import pytest
 from lab import LabError
 from lab import folders as lab_folders
 from lab.certificates import CertificateAuthority
+from lab.faults import FaultyProxy, faulty_proxy
 from lab.issuer import LabIssuer
 from lab.kubernetes import Kubernetes
 from lab.kubernetes_server import find_apiserver
@@ -28,7 +29,7 @@ from lab.runner import Image, Mount, TaskRunner
 from lab.stack import Servers, on_servers
 from tests.live.checked_stack import Stack, clean, named
 from tests.live.deployment import Deployment, Lease, Leased, Sites, deploy
-from tests.live.guards import Config, Guard, Place, config_of
+from tests.live.guards import Config, Guard, Place, config_of, logins, tokens, wait_until
 from tests.live.runner_tasks import Start
 from tests.live.shop_runs import Shop, open_shop
 from tests.live.task_runs import Begin, begin_on, config_map
@@ -239,3 +240,23 @@ def start(tmp_path: Path) -> Iterator[Start]:
     folder, maps = tmp_path / "runs", {"map": {"key": "value"}}
     with TaskRunner(folder, LabIssuer(), maps, {"greeter": image}, grace=3) as runner:
         yield partial(runner.start, service_account="a")
+
+
+@pytest.fixture
+def proxy(openbao: OpenBao, lab_ca: CertificateAuthority, tmp_path: Path) -> Iterator[FaultyProxy]:
+    with faulty_proxy(openbao, lab_ca, tmp_path / "proxy") as running:
+        yield running
+
+
+@pytest.fixture
+def behind(guarded: Deployment, lab_folder: Path, proxy: FaultyProxy) -> Config:
+    """The installation's settings with the proxy in Vault's place."""
+    return config_of(guarded, lab_folder, vault={"address": proxy.address})
+
+
+@pytest.fixture
+def nothing_left(guarded: Deployment) -> Iterator[None]:
+    """No login and no token that were not there before."""
+    before = logins(guarded), tokens(guarded)
+    yield
+    wait_until(lambda: logins(guarded) <= before[0] and tokens(guarded) <= before[1], "the logins and tokens are gone")

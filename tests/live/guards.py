@@ -207,3 +207,14 @@ def tokens(site: Deployment) -> set[str]:
     """The accessors of Vault's tokens."""
     bao = site.openbao
     return set(bao.request("LIST", "/auth/token/accessors", token=bao.root_token)["data"]["keys"])
+
+
+def set_lease(site: Deployment, **settings: Any) -> None:
+    """Change the lease `reader` behind the deployment's back."""
+    site.openbao.request("POST", f"/{site.installation}-db/roles/reader", settings, site.openbao.root_token)
+
+
+def set_login(site: Deployment, **settings: Any) -> None:
+    """Change the JWT role of the reader's task."""
+    bao, path = site.openbao, f"/auth/{site.installation}-jwt/role/{site.installation}.{NAMESPACE}.run-reader"
+    bao.request("POST", path, {**bao.request("GET", path, token=bao.root_token)["data"], **settings}, bao.root_token)

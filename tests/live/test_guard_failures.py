@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,31 +14,11 @@ from lab.certificates import CertificateAuthority
 from lab.faults import Fault, FaultyProxy, faulty_proxy
 from lab.folders import private_folder
 from lab.openbao import OpenBao
-from tests.live.deployment import NAMESPACE, Deployment
+from tests.live.deployment import Deployment
 from tests.live.guards import Config, Guard, Place, config_of, logins, tokens, wait_until
 
 LOGIN, CREDS, REVOKE, RENEW = "/login", "/creds/reader", "/leases/revoke", "/leases/renew"
 AWAY = "vault.invalid"
-
-
-@pytest.fixture
-def proxy(openbao: OpenBao, lab_ca: CertificateAuthority, tmp_path: Path) -> Iterator[FaultyProxy]:
-    with faulty_proxy(openbao, lab_ca, tmp_path / "proxy") as running:
-        yield running
-
-
-@pytest.fixture
-def behind(guarded: Deployment, lab_folder: Path, proxy: FaultyProxy) -> Config:
-    """The installation's settings with the proxy in Vault's place."""
-    return config_of(guarded, lab_folder, vault={"address": proxy.address})
-
-
-@pytest.fixture
-def nothing_left(guarded: Deployment) -> Iterator[None]:
-    """No login and no token that were not there before."""
-    before = logins(guarded), tokens(guarded)
-    yield
-    wait_until(lambda: logins(guarded) <= before[0] and tokens(guarded) <= before[1], "the logins and tokens are gone")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,17 +48,6 @@ def away(
         yield guards
     for guard in guards.values():
         guard.kill()
-
-
-def set_lease(site: Deployment, **settings: Any) -> None:
-    """Change the lease `reader` behind the deployment's back."""
-    site.openbao.request("POST", f"/{site.installation}-db/roles/reader", settings, site.openbao.root_token)
-
-
-def set_login(site: Deployment, **settings: Any) -> None:
-    """Change the JWT role of the reader's task."""
-    bao, path = site.openbao, f"/auth/{site.installation}-jwt/role/{site.installation}.{NAMESPACE}.run-reader"
-    bao.request("POST", path, {**bao.request("GET", path, token=bao.root_token)["data"], **settings}, bao.root_token)
 
 
 def refused(guard: Guard) -> str:
@@ -293,55 +261,6 @@ def test_a_vault_that_stays_away_is_told_after_a_bounded_time(away: dict[str, Gu
         assert 19 < (guard.shared / "failed").stat().st_mtime - (guard.folder / "token").stat().st_mtime < 45
         assert not guard.left() & {"ready", "pgpass", "pg_service.conf"}
         assert guard.stop() == 0
-
-
-# --- time
-
-
-@pytest.fixture
-def short_lease(guarded: Deployment) -> Iterator[None]:
-    """A lease of 3 s that may be renewed up to 30 s."""
-    set_lease(guarded, default_ttl=3, max_ttl=30)
-    yield
-    set_lease(guarded, default_ttl=300, max_ttl=600)
-
-
-@pytest.mark.usefixtures("nothing_left", "short_lease")
-def test_a_lease_is_renewed_and_a_renewal_that_fails_is_tried_again(
-    guarded: Deployment, place: Place, proxy: FaultyProxy, behind: Config
-) -> None:
-    proxy.fail(RENEW, Fault.CUT)
-    guard = place(behind).start().ready()
-    login, end = guard.login, time.monotonic() + 6
-    wait_until(lambda: proxy.asked(RENEW) >= 1, "a renewal")
-    proxy.heal()
-    wait_until(lambda: time.monotonic() > end, "twice its ttl")
-    assert login in logins(guarded)
-    assert not (guard.shared / "failed").exists()
-    (guard.shared / "release").touch()
-    assert guard.evidence()["login"] == login not in logins(guarded)
-    assert guard.stop() == 0
-
-
-@pytest.mark.usefixtures("nothing_left")
-def test_a_token_that_expires_while_it_works_is_renewed_as_long_as_that_goes(guarded: Deployment, place: Place) -> None:
-    guards = []
-    try:
-        for limit in (0, 5):
-            set_login(guarded, token_ttl=3, token_max_ttl=limit, token_explicit_max_ttl=limit)
-            guards.append(place().start().ready())
-    finally:
-        set_login(guarded, token_ttl=720, token_max_ttl=720, token_explicit_max_ttl=720)
-    renewed, ended = guards
-    logins_of = [guard.login for guard in guards]
-    wait_until(lambda: "the work outlives it" in ended.log, ended.log)
-    assert not (ended.shared / "pgpass").exists()
-    assert logins_of[0] in logins(guarded)
-    (renewed.shared / "release").touch()
-    assert renewed.evidence()["login"] == logins_of[0]
-    wait_until(lambda: not logins(guarded) & set(logins_of), "a lease goes with its token")
-    for guard in guards:
-        guard.stop()
 
 
 @pytest.mark.usefixtures("nothing_left")

@@ -11,7 +11,8 @@ import pytest
 
 from runlease.readers.error import ReadError
 from runlease.readers.preview import read_plan, read_state
-from tests.unit.test_read_previews import FOLDER, SECRET, STATE
+from tests.unit.resources import SECRET
+from tests.unit.test_read_previews import FOLDER, STATE
 
 STEP = {
     "op": "create",

@@ -17,6 +17,7 @@ from runlease.readers.error import ReadError
 from runlease.readers.preview import Plan, read_plan, read_state
 from runlease.readers.properties import Resource
 from runlease.readers.resources import to_access
+from tests.unit.resources import SECRET, revealed
 
 FOLDER = Path(__file__).parents[1] / "data" / "previews"
 STATE, BESIDE = FOLDER / "state.json", FOLDER / "state-beside.json"
@@ -267,23 +268,9 @@ def _everything(access: Access) -> str:
     return repr(dataclasses.asdict(access))
 
 
-SECRET = "hunter2-in-the-state"
-
-
-def _revealed(value: Any) -> Any:
-    """The state as `pulumi stack export --show-secrets` writes it."""
-    if isinstance(value, dict):
-        if "ciphertext" in value:
-            return {**{key: one for key, one in value.items() if key != "ciphertext"}, "plaintext": f'"{SECRET}"'}
-        return {
-            key: SECRET if key == "password" and isinstance(one, str) else _revealed(one) for key, one in value.items()
-        }
-    return [_revealed(one) for one in value] if isinstance(value, list) else value
-
-
 def test_no_secret_of_a_state_is_in_any_noun(tmp_path: Path) -> None:
     for encrypted in (STATE, BESIDE):
-        document = _revealed(json.loads(encrypted.read_text()))
+        document = revealed(json.loads(encrypted.read_text()))
         path = tmp_path / encrypted.name
         path.write_text(json.dumps(document))
         assert SECRET in path.read_text()

@@ -126,6 +126,15 @@ def test_the_page_loads_nothing_and_runs_no_code_but_its_own() -> None:
     assert "unsafe-inline" not in page
 
 
+def test_the_page_of_one_state_has_nothing_that_is_gained() -> None:
+    told, compared = html(Comparison.of_one(access(), ())), html(Comparison.of(NOTHING, access(), ()))
+    assert '"holders":[["ci/seed",[0],[0]]]' in told
+    assert '"holders":[["ci/seed",[],[0]]]' in compared
+    assert "<ins>" in compared
+    assert "<ins>" not in told
+    assert ('<label class="row" hidden>' in told, '<label class="row">' in compared) == (True, True)
+
+
 def test_the_page_multiplies_nothing() -> None:
     small, large = (len(html(Comparison.of(NOTHING, access(bindings=count), ()))) for count in (100, 1100))
     assert (large - small) / 1000 < 100

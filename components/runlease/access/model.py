@@ -107,9 +107,9 @@ class Lease:
     """Path of Vault's database mount; empty in declared access, like all that follows."""
     connection: str = ""
     """Name of the Connection in the same mount."""
-    creation: tuple[str, ...] = ()
-    """Statements that make a login, as Vault has them."""
-    revocation: tuple[str, ...] = ()
+    creation: tuple[str, ...] = field(default=(), repr=False)
+    """Statements that make a login, as Vault has them; not told, because a password could stand in them."""
+    revocation: tuple[str, ...] = field(default=(), repr=False)
     """Statements that end one. None means Vault's default, which fails for a login that owns something."""
     source: str = field(default="", compare=False, kw_only=True)
 

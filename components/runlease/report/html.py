@@ -41,7 +41,7 @@ def html(comparison: Comparison) -> str:
     """The whole page."""
     style, script = _file("page.css"), _file("page.js")
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}"
-    title = escape(printable(comparison.headline))
+    title, compared = escape(printable(comparison.headline)), comparison.gains == GAINS
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -52,7 +52,7 @@ def html(comparison: Comparison) -> str:
             *_list("Findings", map(_finding, comparison.findings)),
             *_list("Other changes", (f"<code>{_text(one)}</code>" for one in comparison.other_changes)),
             *_list("Not understood, or not known before up", (_text(one) for one in comparison.after.unread)),
-            _MATRIX.format(legend=_legend()),
+            _MATRIX.format(legend=_legend(compared), only="" if compared else " hidden"),
             f'</main>\n<script type="application/json" id="data">{_data(comparison)}</script>',
             f"<script>{script}</script>\n</body>\n</html>\n",
         ]
@@ -65,7 +65,7 @@ _MATRIX = """\
 <div class="tools">
 <label>Identity or member <input type="search" id="identity" autocomplete="off"></label>
 <label>Object <input type="search" id="object" autocomplete="off"></label>
-<label class="row"><input type="checkbox" id="changed"> only what changes</label>
+<label class="row"{only}><input type="checkbox" id="changed"> only what changes</label>
 <span><button type="button" id="earlier">Earlier</button> <button type="button" id="later">Later</button>
 <span id="count" role="status"></span></span>
 </div>
@@ -88,9 +88,10 @@ def _text(value: object) -> str:
     return escape(printable(str(value)))
 
 
-def _legend() -> str:
+def _legend(compared: bool) -> str:
     letters = ", ".join(f"<code>{letter}</code> {privilege}" for privilege, letter in LETTERS.items())
-    return f"{letters}, <code>O</code> owner. <ins>gained</ins> <del>lost</del> Choose an identity to see its chain."
+    changes = " <ins>gained</ins> <del>lost</del>" if compared else ""
+    return f"{letters}, <code>O</code> owner.{changes} Choose an identity to see its chain."
 
 
 def _affected(affected: tuple[Affected, ...], gains: str) -> Iterator[str]:
@@ -124,7 +125,9 @@ def _list(title: str, items: Iterable[str]) -> Iterator[str]:
 
 def _data(comparison: Comparison) -> str:
     """Holders with the numbers of their ways, ways with letters by object: nothing is multiplied."""
-    old, new = ways(comparison.before), ways(comparison.after)
+    # One state is not a change: nothing of it is gained.
+    before = comparison.before if comparison.gains == GAINS else comparison.after
+    old, new = ways(before), ways(comparison.after)
     numbers: dict[Way, int] = {}
     holders = [
         [
@@ -134,7 +137,7 @@ def _data(comparison: Comparison) -> str:
         for name in sorted(old.keys() | new.keys())
     ]
     objects: dict[str, int] = {}
-    rights = RightsOf(comparison.before), RightsOf(comparison.after)
+    rights = RightsOf(before), RightsOf(comparison.after)
     document = {"holders": holders, "ways": [_way(way, rights, objects) for way in numbers], "objects": list(objects)}
     # Inside a script element only the end tag, or a comment's begin, could end it.
     return json.dumps(document, separators=(",", ":")).replace("<", "\\u003c")
