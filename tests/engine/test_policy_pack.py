@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
-import sysconfig
-import tomllib
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -42,22 +39,6 @@ vault.Policy(
     opts=pulumi.ResourceOptions(provider=provider),
 )
 """
-
-
-@pytest.fixture(scope="module")
-def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of policy/ with its virtual environment, in which runlease is this repository's."""
-    made = tmp_path_factory.mktemp("pack") / "policy"
-    shutil.copytree(REPOSITORY / "policy", made, ignore=shutil.ignore_patterns("venv", "__pycache__"))
-    subprocess.run([sys.executable, "-m", "venv", made / "venv"], check=True)
-    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    install = [str(made / "venv/bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    subprocess.run([*install, *extras["policy"]], check=True)
-    # What this environment has comes first, and so protobuf as pulumi-policy wants it.
-    [packages] = (made / "venv" / "lib").glob("python*/site-packages")
-    beside = [str(REPOSITORY / "components"), sysconfig.get_paths()["purelib"]]
-    (packages / "beside.pth").write_text("\n".join(beside) + "\n")
-    return made
 
 
 class Judged:
@@ -176,15 +157,3 @@ def test_a_wrong_policy_setting_is_said_and_nothing_is_judged(lab_folder: Path, 
     assert code != 0
     assert "policy.enforcement.high: " in printed
     assert "Traceback" not in printed
-
-
-def test_the_policies_hold_when_they_are_called_directly(pack: Path) -> None:
-    ran = subprocess.run(
-        [pack / "venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/policy"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    # Pytest says 5 when it found none of them.
-    assert ran.returncode == 0, ran.stdout + ran.stderr

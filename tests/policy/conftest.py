@@ -1,4 +1,4 @@
-"""Needs pulumi-policy, which pins protobuf: tests/engine/test_policy_pack.py runs it in an environment of its own."""
+"""Needs pulumi-policy, which pins protobuf: tests/live/test_policies.py runs it in an environment of its own."""
 
 from importlib.util import find_spec
 
