@@ -17,7 +17,7 @@ from runlease.config.names import LeaseName, VaultName
 from runlease.readers.error import ReadError
 from runlease.readiness import as_json, as_text, check, has_errors
 from runlease.report import rules_page
-from runlease.tasks import FORMS, UID, Connection, WrapError, Wrapping, wrap_file
+from runlease.tasks import FORMS, UID, Connection, WrapError, Wrapping, read_notices, wrap_file
 
 OK, WRONG_SETTINGS, FOUND_ERRORS = 0, 2, 3
 """Exit codes. 1 is Python's own: the tool failed, and a traceback says how."""
@@ -106,6 +106,8 @@ def _wrap(given: argparse.Namespace) -> int:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{given.task}: cannot be read (got {error}). Fix: name a YAML file"]) from error
     wrapped = wrap_file(text, given.task, wrapping)
+    for notice in read_notices(text, given.task):
+        print(notice, file=sys.stderr)
     if given.output:
         given.output.write_text(wrapped, encoding="utf-8")
     else:

@@ -113,6 +113,27 @@ def test_reasons_of_every_document_are_told(tmp_path: Path, capsys: pytest.Captu
     ]
 
 
+def test_what_is_left_open_is_said_and_does_not_refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inner = {"taskSpec": {"steps": [{"image": "x"}]}}
+    pipeline = {
+        "apiVersion": "tekton.dev/v1",
+        "kind": "Pipeline",
+        "metadata": {"name": "release"},
+        "spec": {"tasks": [{"name": "a", "taskRef": {"name": "flyway"}}, {"name": "b", **inner}], "finally": [inner]},
+    }
+    task = edited(lambda spec: spec["steps"][0].update(image="registry.internal:5000/flyway"))
+    assert run(tmp_path, yaml.safe_dump_all([task, pipeline])) == 0
+    told = capsys.readouterr()
+    assert [line.split(": ")[1:3] for line in told.err.splitlines()] == [
+        ["Task flyway", "spec.steps[0].image"],
+        ["Pipeline release", "spec.finally[0].taskSpec"],
+        ["Pipeline release", "spec.tasks[1].taskSpec"],
+    ]
+    assert told.out
+    assert run(tmp_path, yaml.safe_dump(TASK)) == 0
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     "template",
     [

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from runlease.tasks.notices import notices
 from runlease.tasks.refusal import Refusal, WrapError
 from runlease.tasks.rules import pod_template
 from runlease.tasks.wrapping import Wrapping, wrap
@@ -33,6 +34,11 @@ def wrap_file(text: str, where: str, wrapping: Wrapping) -> str:
     if refused:
         raise WrapError(refused)
     return yaml.dump_all(wrapped, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+
+
+def read_notices(text: str, where: str) -> list[str]:
+    """What the file leaves open once it is wrapped, a line for each. Raises WrapError for what is no YAML."""
+    return list(notices(_documents(text, where), where))
 
 
 def one_document(text: str, where: str) -> Document:

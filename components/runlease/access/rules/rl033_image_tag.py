@@ -14,7 +14,7 @@ def _check(access: Access, _bounds: Bounds) -> Iterator[Breach]:
     for task in access.tasks:
         for place, written in task.images:
             image = _resolved(task, written)
-            if "$(" not in image and not _is_fixed(image):
+            if "$(" not in image and not is_fixed(image):
                 what = f"has an image that changes (got {image}, expected a tag that is not latest, or a digest)"
                 yield Breach(f"{place} of Task {task}", what, task.source)
 
@@ -25,7 +25,8 @@ def _resolved(task: TaskText, image: str) -> str:
     return _PARAMETER.sub(lambda found: defaults.get(f"params.{found[1]}") or found[0], image)
 
 
-def _is_fixed(image: str) -> bool:
+def is_fixed(image: str) -> bool:
+    """Whether an image has a digest, or a tag that is not `latest`."""
     name, _, digest = image.partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
     return bool(digest) or tag not in ("", "latest")
