@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from lab.liquibase import liquibase_folder
-from lab.runner import Image, Mount, Outcome, Reason, TaskRun, TaskRunner
+from lab.runner import Image, Mount, Outcome, Reason, Sidecars, TaskRun, TaskRunner
 from lab.runner.pod import wait_until
 from lab.stack import REPOSITORY
 from runlease.tasks import Connection, Wrapping, wrap
@@ -67,9 +67,9 @@ TOOLS = (
 tools = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 
 
-@pytest.fixture(scope="module")
-def shop(sites: Sites) -> Deployment:
-    return sites.site(15, managed=False)
+@pytest.fixture(scope="module", params=[15], ids=["pg15"])
+def shop(request: pytest.FixtureRequest, sites: Sites) -> Deployment:
+    return sites.site(request.param, managed=False)
 
 
 @pytest.fixture
@@ -208,10 +208,12 @@ def task_of(*steps: dict[str, Any]) -> dict[str, Any]:
     [("service", ()), ("variables", ()), ("libpq-url", ('"$DATABASE_URL"',))],
     ids=lambda one: str(one),
 )
+@pytest.mark.parametrize("mode", Sidecars)
+@pytest.mark.parametrize("shop", [15, 18], indirect=True, ids=["pg15", "pg18"])
 def test_every_form_of_a_connection_is_the_lease_and_runs_as_the_owner(
-    form: str, words: tuple[str, ...], shop: Deployment, start: Start
+    form: str, words: tuple[str, ...], mode: Sidecars, shop: Deployment, start: Start
 ) -> None:
-    run = start(task_of(psql("one", *words), psql("two", *words)), form)
+    run = start(task_of(psql("one", *words), psql("two", *words)), form, sidecars=mode)
     outcome = run.settle(60)
     assert outcome.reason is Reason.SUCCEEDED, outcome
     for step in ("one", "two"):
