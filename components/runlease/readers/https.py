@@ -1,4 +1,4 @@
-"""One GET over TLS, and in plain words why there was no answer."""
+"""One question over TLS, and in plain words why there was no answer."""
 
 import http.client
 import json
@@ -43,6 +43,18 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def get(url: str, ca: Path | None, headers: Mapping[str, str] | None = None) -> Answer:
     """Ask `url`, whose certificate must be signed by `ca` (None: by the system's store). Raises UnreachableError."""
+    return send("GET", url, ca, headers)
+
+
+def send(
+    method: str,
+    url: str,
+    ca: Path | None,
+    headers: Mapping[str, str] | None = None,
+    body: Mapping[str, Any] | None = None,
+    seconds: float = SECONDS,
+) -> Answer:
+    """The same with another method, a JSON body, and more patience. Raises UnreachableError."""
     try:
         context = ssl.create_default_context(cafile=str(ca) if ca else None)
     except ssl.SSLError:
@@ -50,17 +62,20 @@ def get(url: str, ca: Path | None, headers: Mapping[str, str] | None = None) -> 
             f"the CA file holds no certificate (got {ca})", "put the CA certificate (PEM) there"
         ) from None
     opener = urllib.request.build_opener(_NoRedirect(), urllib.request.HTTPSHandler(context=context))
-    request = urllib.request.Request(url, headers=dict(headers or {}))  # noqa: S310 - the settings allow https alone
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(  # noqa: S310 - the settings allow https alone
+        url, data, dict(headers or {}), method=method
+    )
     try:
-        return _ask(opener, request)
+        return _ask(opener, request, seconds)
     except (OSError, http.client.HTTPException) as failed:
         reason = failed.reason if isinstance(failed, urllib.error.URLError) else failed
         raise in_plain_words(url, reason) from failed
 
 
-def _ask(opener: urllib.request.OpenerDirector, request: urllib.request.Request) -> Answer:
+def _ask(opener: urllib.request.OpenerDirector, request: urllib.request.Request, seconds: float) -> Answer:
     try:
-        response = opener.open(request, timeout=SECONDS)
+        response = opener.open(request, timeout=seconds)
     except urllib.error.HTTPError as refused:
         response = refused  # an answer like any other: the status says it
     with response:

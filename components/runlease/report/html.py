@@ -39,8 +39,8 @@ _MOST, _NAMED = 500, 20
 
 def html(comparison: Comparison) -> str:
     """The whole page."""
-    style, script = _file("page.css"), _file("page.js")
-    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}"
+    style, script = page_file("page.css"), page_file("page.js")
+    policy = f"default-src 'none'; style-src {source_hash(style)}; script-src {source_hash(script)}"
     title, compared = escape(printable(comparison.headline)), comparison.gains == GAINS
     return "\n".join(
         [
@@ -76,11 +76,13 @@ _MATRIX = """\
 <noscript><p>The matrix needs JavaScript; the sentences above say all that changes.</p></noscript>"""
 
 
-def _file(name: str) -> str:
+def page_file(name: str) -> str:
+    """A file of report/page."""
     return (files("runlease.report") / "page" / name).read_text(encoding="utf-8")
 
 
-def _hash(text: str) -> str:
+def source_hash(text: str) -> str:
+    """What a Content-Security-Policy lets in: this text and no other."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 

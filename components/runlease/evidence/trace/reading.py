@@ -1,0 +1,201 @@
+"""All logs read once, and the answer made: the audit log first, because it says which logins are asked for."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from runlease.evidence.trace.answer import Answer, Question, Sources
+from runlease.evidence.trace.audit import Audit
+from runlease.evidence.trace.files import opened
+from runlease.evidence.trace.ledger import Lives
+from runlease.evidence.trace.model import Event, Finding, Kind, Read, Record
+from runlease.evidence.trace.postgres_formats import CsvLog, Format, JsonLog
+from runlease.evidence.trace.postgres_prefix import PrefixLog
+from runlease.evidence.trace.scan import entries, format_of
+from runlease.evidence.trace.sessions import Sessions, contradictions, unexplained, unused
+from runlease.evidence.trace.skew import skew, skewed
+from runlease.evidence.trace.spool import Spool
+from runlease.evidence.trace.statements import events
+from runlease.evidence.trace.values import hidden, hidden_message, without_secrets
+from runlease.evidence.trace.wanted import asks_for
+from runlease.readers.error import ReadError
+
+_LOGIN = "run_"
+
+
+def trace(question: Question, sources: Sources) -> Answer:
+    """Answer; the caller closes it. Raises ReadError for what cannot be read at all."""
+    reading = _Reading(question, sources)
+    try:
+        reading.audit_logs()
+        reading.postgres_logs()
+        return reading.answer()
+    except BaseException:
+        reading.spool.close()
+        raise
+
+
+class _Reading:
+    def __init__(self, question: Question, sources: Sources) -> None:
+        self.question, self.sources = question, sources
+        self.audit, self.lives, self.sessions, self.spool = Audit(), Lives(), Sessions(), Spool()
+        self.reads: list[Read] = []
+        self.partial: list[str] = []
+        self.found: dict[str, int] = {}
+        self.used: set[str] = set()
+        self.wanted: frozenset[str] | None = None
+        """Logins that are asked for; None: all."""
+        self.span: tuple[datetime, datetime] | None = None
+        self.ambiguous: dict[str, Finding] = {}
+        clock = sources.clock
+        self.formats: list[Format] = [CsvLog(clock), JsonLog(clock), PrefixLog.of(sources.prefix, clock)]
+
+    # --- Vault
+
+    def audit_logs(self) -> None:
+        for path in self.sources.audit:
+            with opened(path, self.sources.advanced) as file:
+                read = Read(str(path), "audit log")
+                known = self.audit.read(file.lines(), read)
+                read.cut |= file.cut
+                self.reads.append(read)
+                if not known:
+                    raise ReadError(
+                        f"{path}: is no audit log (expected JSON lines with time, type, auth and request). "
+                        "Fix: name the file of Vault's audit device of type file"
+                    )
+        if not self.sources.audit:
+            self.partial.append("no audit log was given (--audit-log), so no login is joined to a pod")
+        if self.audit.hashed or self.audit.nameless:
+            self._unhash()
+        if self.question.run:
+            self.wanted = self._logins_of_run(self.question.run)
+
+    def _unhash(self) -> None:
+        if self.sources.resolve is not None and self.audit.hashed:
+            self.audit.resolve(self.sources.resolve(sorted(self._logins_in_logs())))
+        elif not self.audit.leases:
+            raise ReadError(
+                "audit log: its leases have no usernames (got a hash or nothing, expected run_…). Fix: for what is to "
+                "come, bao secrets tune -audit-non-hmac-response-keys=username <mount>/ ; for what is there, export "
+                "VAULT_ADDR and VAULT_TOKEN with update on sys/audit-hash/<device>, and name the --audit-device"
+            )
+        if count := len(self.audit.hashed) + self.audit.nameless:
+            self.partial.append(f"{count} leases of the audit log have no username, or the hash of none in these logs")
+
+    def _logins_in_logs(self) -> set[str]:
+        seen, lives = set(), Lives()
+        for _, records in self._files():
+            for record in records:
+                if not lives.reads(record, None) and record.user.startswith(_LOGIN):
+                    seen.add(record.user)
+        return seen | lives.by_login.keys()
+
+    def _logins_of_run(self, asked: str) -> frozenset[str]:
+        owners, found = self.sources.owners, set()
+        for login, lease in self.audit.leases.items():
+            owner = owners.of(lease)
+            names = {owner.pipeline_run, owner.task_run, lease.pod, lease.pod_uid, lease.pod.removesuffix("-pod")}
+            if asked in names or (not owners.known and lease.pod.startswith(f"{asked}-")):
+                found.add(login)
+        if not owners.known:
+            self.partial.append(
+                "Kubernetes was not asked (--kubernetes): pods are found by their names, which whoever makes a TaskRun "
+                "chooses"
+            )
+        return frozenset(found)
+
+    # --- PostgreSQL
+
+    def postgres_logs(self) -> None:
+        shown, told = (without_secrets, without_secrets) if self.question.values else (hidden, hidden_message)
+        if self.question.unattributed:  # no statement is told
+            shown = told = lambda _: ""
+        matches = asks_for(self.question.statement, self.question.table)
+        for read, records in self._files():
+            for event, asked in events(self._of_logins(records), shown, told, matches):
+                self._keep(event, asked)
+            self.reads.append(read)
+
+    def _files(self) -> Iterator[tuple[Read, Iterator[Record]]]:
+        for path in self.sources.postgres:
+            with opened(path, self.sources.advanced) as file:
+                begin = file.piece()
+                form = format_of(begin, self.formats, str(path))
+                read = Read(str(path), form.name if form else "empty")
+                yield read, form.records(entries(begin, file, form, read), read) if form else iter(())
+                read.cut |= file.cut
+
+    def _of_logins(self, records: Iterator[Record]) -> Iterator[Record]:
+        for record in records:
+            if self.lives.reads(record, self.wanted) or not record.user.startswith(_LOGIN):
+                continue
+            first, last = self.span or (record.at, record.at)
+            self.span = min(first, record.at), max(last, record.at)
+            if self.wanted is None or record.user in self.wanted:
+                if record.ambiguous:
+                    self._note_ambiguous(record)
+                yield record
+
+    def _note_ambiguous(self, record: Record) -> None:
+        what = "a line has two readings: the application_name or the statement looks like the log's own prefix"
+        finding = Finding("ambiguous line", record.user, what, record.at, record.at)
+        self.ambiguous.setdefault(record.user, finding)
+
+    def _keep(self, event: Event, asked: bool) -> None:
+        if not self._in_period(event.at):
+            return
+        self.sessions.see(event)
+        selective = bool(self.question.statement or self.question.table)
+        if self.question.unattributed or (selective and not (asked or _touches(event, self.question.table))):
+            return
+        self.used.add(event.login)
+        self.found[event.kind] = self.found.get(event.kind, 0) + 1
+        self.spool.put(event)
+
+    def _in_period(self, at: datetime) -> bool:
+        since, until = self.question.since, self.question.until
+        return (since is None or at >= since) and (until is None or at < until)
+
+    # --- both
+
+    def answer(self) -> Answer:
+        leases, lives = self.audit.leases, self.lives.by_login
+        kept = self.used if self.wanted is None else self.wanted
+        chosen = sorted((leases[login] for login in kept if login in leases), key=lambda one: (one.taken, one.login))
+        broken = [f"{one.name}: {one.broken} broken entries were passed over" for one in self.reads if one.broken]
+        cut = [f"{one.name}: ends in the middle of an entry" for one in self.reads if one.cut]
+        return Answer(
+            question=self.question,
+            leases={lease.login: lease for lease in chosen},
+            lives=lives,
+            asked=self.audit.asked,
+            owners=self.sources.owners,
+            spool=self.spool,
+            found=self.found,
+            findings=sorted(self._findings(), key=lambda one: (one.first, one.login, one.kind)),
+            reads=self.reads,
+            span=self.span,
+            partial=[*self.partial, *broken],
+            notes=[*skewed(skew(leases, lives)), *cut],
+        )
+
+    def _findings(self) -> Iterator[Finding]:
+        leases, lives, owners = self.audit.leases, self.lives.by_login, self.sources.owners
+        sessions = list(self.sessions)
+        if self.sources.audit:
+            yield from unexplained(sessions, leases, lives)
+        if self.question.unattributed and self.sources.audit:
+            made = unused(lives.values(), leases, frozenset(one.login for one in sessions))
+            yield from (one for one in made if self._in_period(one.first))
+        yield from contradictions(
+            sessions, leases, lambda lease: owners.names(owners.of(lease), lease), owners.all_names()
+        )
+        yield from self.ambiguous.values()
+        yield from (one for one in self.lives.forged if self._in_period(one.first))
+
+
+def _touches(event: Event, table: str) -> bool:
+    """Whether pgaudit says that it was this table."""
+    if not table or event.kind is not Kind.AUDIT:
+        return False
+    return event.table == table or event.table.rpartition(".")[2] == table

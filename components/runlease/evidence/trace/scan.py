@@ -1,0 +1,69 @@
+"""The entries of leased logins and of the ledger in a log, and nothing else of it: most lines are never looked at."""
+
+from collections.abc import Generator, Iterable, Iterator
+
+from runlease.evidence.trace.files import Opened
+from runlease.evidence.trace.model import LOGIN_PREFIX, Read
+from runlease.evidence.trace.postgres_formats import Format
+from runlease.readers.error import ReadError
+
+_LONGEST = 16 << 20
+"""Bytes of one entry. A longer one is counted as broken."""
+_LOOKED_AT = 200
+"""Lines at a file's beginning by which its format is known: the first may be the end of an entry."""
+
+
+def format_of(begin: bytes, formats: Iterable[Format], where: str) -> Format | None:
+    """The format of a file that begins so; None where it is empty. Raises ReadError when it is none of these."""
+    lines = begin.split(b"\n")[:_LOOKED_AT]
+    if not any(lines):
+        return None
+    tried = list(formats)
+    for line in lines:
+        for one in tried:
+            if one.knows(line):
+                return one
+    first, names = lines[0][:24].decode("utf-8", "backslashreplace"), " or ".join(one.name for one in tried)
+    raise ReadError(
+        f"{where}: no line has a format that was tried (got {first!r} …, expected {names}). "
+        "Fix: --log-line-prefix with what SHOW log_line_prefix says, or name a log of PostgreSQL"
+    )
+
+
+def entries(begin: bytes, file: Opened, form: Format, read: Read) -> Iterator[bytes]:
+    """Entries that may be of leased logins or of the ledger, whole and in order."""
+    block, final = begin, False
+    while True:
+        kept = yield from _of_block(block, form, final)
+        if final:
+            return
+        cut = block.rfind(b"\n") + 1 if kept < 0 else kept
+        rest = block[cut:]
+        if len(rest) > _LONGEST:
+            read.broken += 1
+            rest = b""
+        piece = file.piece()
+        final = not piece
+        block = rest + piece
+
+
+def _of_block(block: bytes, form: Format, final: bool) -> Generator[bytes, None, int]:
+    position = 0
+    while (hit := block.find(LOGIN_PREFIX, position)) >= 0:
+        start = max(block.rfind(b"\n", position, hit) + 1, position)
+        newline = block.find(b"\n", hit)
+        if newline < 0:
+            if not final:
+                return start
+            newline = len(block)
+        if not form.begins(block, start, newline):
+            position = newline + 1
+            continue
+        end = form.extent(block, start)
+        if end < 0:
+            if not final:
+                return start
+            end = len(block)
+        yield block[start:end]
+        position = end
+    return -1

@@ -1,0 +1,80 @@
+"""Records of PostgreSQL's log → what a leased session did."""
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from runlease.evidence.trace.model import Event, Kind, Record
+
+Shown = Callable[[str], str]
+"""How a text is told: with its literals hidden, or with its values."""
+
+_TIMED = re.compile(r"duration: ([\d.]+) ms(?:  (?=\w)|\Z)")
+_STATEMENT = re.compile(r"(?:statement|execute [^:\n]*): ", re.ASCII)
+_PREPARED = re.compile(r"(?:parse|bind) [^:\n]*: ", re.ASCII)
+_AUDIT = "AUDIT: "
+_LONGEST = 64 * 1024
+"""Characters of a statement that are kept; it is cut before it is shown, and still searched whole."""
+
+
+def events(
+    records: Iterable[Record], shown: Shown, told: Shown, matches: Callable[[str], bool]
+) -> Iterator[tuple[Event, bool]]:
+    """Each event, and whether its statement is asked for. A duration on a line of its own joins its statement."""
+    waiting: dict[str, tuple[Event, bool]] = {}
+    for record in records:
+        if record.severity == "LOG" and (alone := _TIMED.fullmatch(record.message)):
+            if record.session in waiting:
+                event, asked = waiting.pop(record.session)
+                yield replace(event, milliseconds=float(alone[1])), asked
+            continue
+        if record.session in waiting:
+            yield waiting.pop(record.session)
+        made = _event(record, shown, told)
+        if made is None:
+            continue
+        found = made, matches(f"{record.message}\n{record.statement}")
+        if made.kind is Kind.STATEMENT and made.milliseconds is None:
+            waiting[record.session] = found
+        else:
+            yield found
+    yield from waiting.values()
+
+
+def _event(record: Record, shown: Shown, told: Shown) -> Event | None:
+    def made(kind: Kind, text: str, **more: object) -> Event:
+        place = record.at, record.user, record.database, record.session, record.application
+        return Event(*place, kind, text[:_LONGEST], **more)  # type: ignore[arg-type]  # the rest by name
+
+    message = record.message
+    if record.severity in ("ERROR", "FATAL", "PANIC"):
+        code = f"{record.code} " if record.code else ""
+        kind = Kind.ERROR if record.severity == "ERROR" else Kind.REFUSED
+        return made(kind, shown(record.statement), error=code + told(message))
+    if message.startswith(_AUDIT):
+        return _audited(message, made, shown)
+    if record.severity != "LOG":
+        return made(Kind.NOTE, f"{record.severity}: {told(message)}")
+    timed = _TIMED.match(message)
+    rest = message[timed.end() :] if timed else message
+    if begun := _STATEMENT.match(rest):
+        return made(Kind.STATEMENT, shown(rest[begun.end() :]), milliseconds=float(timed[1]) if timed else None)
+    if _PREPARED.match(rest) or rest.startswith(
+        ("connection authenticated", "connection received", "connection ready")
+    ):
+        return None
+    if rest.startswith("connection authorized"):
+        named = re.search(r" application_name=(.*?)(?: SSL enabled| GSS |\Z)", rest)
+        return replace(made(Kind.CONNECT, ""), application=named[1] if named else record.application)
+    if rest.startswith("disconnection"):
+        return made(Kind.DISCONNECT, rest.partition(" user=")[0])
+    return made(Kind.NOTE, told(rest))
+
+
+def _audited(message: str, made: Callable[..., Event], shown: Shown) -> Event:
+    columns = next(csv.reader([message[len(_AUDIT) :]]), [])
+    if len(columns) < 8:
+        return made(Kind.NOTE, "an entry of pgaudit that cannot be read")
+    rows = int(columns[9]) if len(columns) > 9 and columns[9].isdecimal() else None
+    return made(Kind.AUDIT, shown(columns[7]), table=columns[6], rows=rows)
