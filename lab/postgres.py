@@ -6,6 +6,7 @@ import pwd
 import secrets
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
@@ -53,11 +54,13 @@ class PostgresServer:
         binaries: Binaries,
         *,
         unsafe_no_fsync: bool = False,
+        settings: Mapping[str, object] | None = None,
     ) -> PostgresServer:
         """Make a new cluster below `folder` and start it.
 
         As root it runs as `postgres`, or else `nobody`, who must be able to enter `folder`; otherwise as us.
         unsafe_no_fsync: for tests that may lose their data; a demo shows real times.
+        settings: of the server, beside the lab's own or in their place.
         Raises LabError with the server's last words when it does not come up.
         """
         user = unprivileged_user()
@@ -70,7 +73,7 @@ class PostgresServer:
         server = cls(home / "data", ca.certificate, processes, binaries, secrets.token_urlsafe(24))
         _initialise(binaries, server.data, server.password, user)
         certificate = ca.issue(LOCAL_NAMES, home, owner=user)
-        _configure(server, certificate, user, fsync=not unsafe_no_fsync)
+        _configure(server, certificate, user, {"fsync": "off" if unsafe_no_fsync else "on", **(settings or {})})
         server.start_again()
         return server
 
@@ -164,7 +167,7 @@ def _initialise(binaries: Binaries, data: Path, password: str, user: pwd.struct_
 
 
 def _configure(
-    server: PostgresServer, certificate: Certificate, user: pwd.struct_passwd | None, *, fsync: bool
+    server: PostgresServer, certificate: Certificate, user: pwd.struct_passwd | None, more: Mapping[str, object]
 ) -> None:
     """Write pg_hba.conf and what differs from PostgreSQL's defaults."""
     settings = {
@@ -184,7 +187,7 @@ def _configure(
         "log_timezone": "UTC",
         "timezone": "UTC",
         "shared_preload_libraries": "pgaudit" if server.pgaudit else "",
-        "fsync": "on" if fsync else "off",
+        **more,
     }
     lines = "".join(f"{name} = '{value}'\n" for name, value in settings.items())
     write_private(server.data / "pg_hba.conf", ACCESS, user)

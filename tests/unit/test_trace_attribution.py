@@ -223,6 +223,16 @@ def test_statements_are_asked_for_by_text_and_table(logs: Logs) -> None:
     assert texts(logs.ask(question=Question(table="order"))) == []
 
 
+def test_who_asks_for_statements_or_a_run_is_told_of_their_logins_alone(logs: Logs) -> None:
+    two_runs(logs, statement(90, "SELECT late", OTHER), dropped(OTHER, at=5, user=OTHER))
+    assert logs.ask(question=Question(statement="select a")).findings == []
+    assert logs.ask(question=Question(run="release-1")).findings == []
+    assert kinds(logs.ask(question=Question(statement="late"))) == [
+        ("forged ledger", OTHER),
+        ("after its lease", OTHER),
+    ]
+
+
 def test_without_an_audit_log_the_answer_is_partial(logs: Logs) -> None:
     logs.server(csvlog([created(), statement(1, "SELECT a")]))
     answer = logs.ask()

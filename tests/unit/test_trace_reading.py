@@ -97,6 +97,14 @@ def test_durations_join_their_statements(logs: Logs, writer: type) -> None:
 
 
 @EVERY_FORMAT
+def test_pgaudit_speaks_between_a_statement_and_its_duration(logs: Logs, writer: type) -> None:
+    said = "AUDIT: SESSION,1,1,READ,SELECT,TABLE,app.orders,SELECT a,<not logged>,7"
+    logs.server(writer([statement(1, "SELECT a"), Line(1, said), Line(2, "duration: 12.5 ms")]))
+    found = [(str(event.kind), event.milliseconds) for event in logs.ask().events]
+    assert found == [("statement", 12.5), ("audit", None)]
+
+
+@EVERY_FORMAT
 def test_pgaudit_names_the_object_and_the_rows(logs: Logs, writer: type) -> None:
     said = 'AUDIT: SESSION,1,1,READ,SELECT,TABLE,app.orders,"select ""a"", \'x\' from orders",<not logged>,7'
     logs.server(writer([Line(1, said)]))

@@ -23,10 +23,12 @@ class Lives:
             return False
         words = dict(word.split("=", 1) for word in record.message[len(_LINE) - 6 :].split() if "=" in word)
         login = words.get("login", "")
+        if wanted is not None and not {login, record.user} & wanted:
+            return True
         if not _CALLER.fullmatch(record.user) or words.get("caller") != record.user or record.ambiguous:
             what = f"wrote a line that looks like the ledger's, about {login or 'no login'}: it is not believed"
             self.forged.append(Finding("forged ledger", record.user, what, record.at, record.at))
-        elif login and (wanted is None or login in wanted):
+        elif login:
             self._keep(self.by_login.setdefault(login, Life(login)), words, record.at)
         return True
 

@@ -49,6 +49,10 @@ class _Reading:
         clock = sources.clock
         self.formats: list[Format] = [CsvLog(clock), JsonLog(clock), PrefixLog.of(sources.prefix, clock)]
 
+    @property
+    def _selective(self) -> bool:
+        return bool(self.question.statement or self.question.table)
+
     # --- Vault
 
     def audit_logs(self) -> None:
@@ -145,8 +149,7 @@ class _Reading:
         if not self._in_period(event.at):
             return
         self.sessions.see(event)
-        selective = bool(self.question.statement or self.question.table)
-        if self.question.unattributed or (selective and not (asked or _touches(event, self.question.table))):
+        if self.question.unattributed or (self._selective and not (asked or _touches(event, self.question.table))):
             return
         self.used.add(event.login)
         self.found[event.kind] = self.found.get(event.kind, 0) + 1
@@ -172,12 +175,16 @@ class _Reading:
             owners=self.sources.owners,
             spool=self.spool,
             found=self.found,
-            findings=sorted(self._findings(), key=lambda one: (one.first, one.login, one.kind)),
+            findings=sorted(self._findings_asked_for(), key=lambda one: (one.first, one.login, one.kind)),
             reads=self.reads,
             span=self.span,
             partial=[*self.partial, *broken],
             notes=[*skewed(skew(leases, lives)), *cut],
         )
+
+    def _findings_asked_for(self) -> Iterator[Finding]:
+        """Who asks for statements is told of their logins alone."""
+        return (one for one in self._findings() if not self._selective or one.login in self.used)
 
     def _findings(self) -> Iterator[Finding]:
         leases, lives, owners = self.audit.leases, self.lives.by_login, self.sources.owners

@@ -14,6 +14,8 @@ _TIMED = re.compile(r"duration: ([\d.]+) ms(?:  (?=\w)|\Z)")
 _STATEMENT = re.compile(r"(?:statement|execute [^:\n]*): ", re.ASCII)
 _PREPARED = re.compile(r"(?:parse|bind) [^:\n]*: ", re.ASCII)
 _AUDIT = "AUDIT: "
+_HELD = 100
+"""Entries of pgaudit that a statement waits for its duration with: a function can make any number."""
 _LONGEST = 64 * 1024
 """Characters of a statement that are kept; it is cut before it is shown, and still searched whole."""
 
@@ -22,24 +24,28 @@ def events(
     records: Iterable[Record], shown: Shown, told: Shown, matches: Callable[[str], bool]
 ) -> Iterator[tuple[Event, bool]]:
     """Each event, and whether its statement is asked for. A duration on a line of its own joins its statement."""
-    waiting: dict[str, tuple[Event, bool]] = {}
+    waiting: dict[str, list[tuple[Event, bool]]] = {}
     for record in records:
+        held = waiting.get(record.session, [])
         if record.severity == "LOG" and (alone := _TIMED.fullmatch(record.message)):
-            if record.session in waiting:
-                event, asked = waiting.pop(record.session)
-                yield replace(event, milliseconds=float(alone[1])), asked
+            if held:
+                first, asked = held[0]
+                held[0] = replace(first, milliseconds=float(alone[1])), asked
+            yield from waiting.pop(record.session, [])
             continue
-        if record.session in waiting:
-            yield waiting.pop(record.session)
         made = _event(record, shown, told)
-        if made is None:
+        found = (made, matches(f"{record.message}\n{record.statement}")) if made else None
+        # pgaudit speaks between a statement and its duration.
+        if found and held and found[0].kind is Kind.AUDIT and len(held) < _HELD:
+            held.append(found)
             continue
-        found = made, matches(f"{record.message}\n{record.statement}")
-        if made.kind is Kind.STATEMENT and made.milliseconds is None:
-            waiting[record.session] = found
-        else:
+        yield from waiting.pop(record.session, [])
+        if found and found[0].kind is Kind.STATEMENT and found[0].milliseconds is None:
+            waiting[record.session] = [found]
+        elif found:
             yield found
-    yield from waiting.values()
+    for held in waiting.values():
+        yield from held
 
 
 def _event(record: Record, shown: Shown, told: Shown) -> Event | None:
