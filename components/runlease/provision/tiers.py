@@ -40,9 +40,14 @@ def tiers_of(key: str) -> tuple[Tier, ...]:
 
 
 def allow_list(key: str, database: DatabaseSettings, leases: Mapping[str, LeaseSettings]) -> tuple[Allowed, ...]:
-    """What the broker accepts: each leased profile from the login of its tier, for no longer than its longest lease."""
+    """What the broker accepts: each leased profile from the login of its tier, for no longer than its longest lease.
+
+    In an order of its own, so that the same settings make the same function however they are written: Pulumi hands
+    them on sorted, a stack file has them as somebody wrote them.
+    """
     logins = {tier.name: tier.login for tier in tiers_of(key)}
-    leased = [profile for profile in database.profiles if any(lease.profile is profile for lease in leases.values())]
+    wanted = {lease.profile for lease in leases.values()}
+    leased = [profile for profile in ProfileName if profile in database.profiles and profile in wanted]
     return tuple(
         Allowed(
             caller=logins[tier_of(profile)],
