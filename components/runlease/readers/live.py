@@ -18,16 +18,17 @@ from runlease.readers.error import ReadError
 from runlease.readers.session import connect, in_plain_words, password_variable
 
 
-def read_live(settings: Settings, folder: Path, environment: Mapping[str, str]) -> Access:
+def read_live(settings: Settings, folder: Path, environment: Mapping[str, str], login: str | None = None) -> Access:
     """Everything that the settings' databases and Vault say of who can do what; nothing is changed.
 
     `folder` is where the settings' paths begin. Secrets come from the environment: `RUNLEASE_ADMIN_PASSWORD_<KEY>` for
     each database (or PGPASSFILE), and `VAULT_TOKEN`. What may not be read or is not understood is in `unread`.
+    login: the login in PostgreSQL; default each database's admin.
     Raises ReadError, with one line for each server that cannot be asked at all.
     """
     if absent := missing_files(settings, folder):
         raise ReadError("\n".join(absent))
-    catalogs = _catalogs(settings, folder, environment)
+    catalogs = _catalogs(settings, folder, environment, login)
     nouns = [CatalogNouns(key, settings.databases[key], catalog) for key, catalog in catalogs.items()]
     engine = Engine(settings.vault, folder, environment.get("VAULT_TOKEN", ""))
     allow_lists = {key: read_allow_list(catalog.create_login) for key, catalog in catalogs.items()}
@@ -49,11 +50,13 @@ def read_live(settings: Settings, folder: Path, environment: Mapping[str, str]) 
     )
 
 
-def _catalogs(settings: Settings, folder: Path, environment: Mapping[str, str]) -> Mapping[str, Catalog]:
+def _catalogs(
+    settings: Settings, folder: Path, environment: Mapping[str, str], login: str | None
+) -> Mapping[str, Catalog]:
     found, wrong = {}, []
     for key, database in settings.databases.items():
         try:
-            with connect(database, database.dbname, folder, environment.get(password_variable(key))) as session:
+            with connect(database, database.dbname, folder, environment.get(password_variable(key)), login) as session:
                 found[key] = read_catalog(session, key, database.owner)
         except psycopg.Error as failed:
             wrong.append(str(in_plain_words(key, database, str(failed))))

@@ -34,12 +34,17 @@ def password_variable(key: str) -> str:
     return f"RUNLEASE_ADMIN_PASSWORD_{key.upper()}"
 
 
-def connect(database: DatabaseSettings, dbname: str, folder: Path, password: str | None) -> psycopg.Connection[Any]:
-    """Log in as the settings' admin; without a password libpq looks for one (PGPASSFILE). Raises OperationalError."""
+def connect(
+    database: DatabaseSettings, dbname: str, folder: Path, password: str | None, login: str | None = None
+) -> psycopg.Connection[Any]:
+    """Log in; without a password libpq looks for one (PGPASSFILE). Raises OperationalError.
+
+    login: default the settings' admin.
+    """
     return psycopg.connect(
         host=database.host,
         port=database.port,
-        user=database.admin,
+        user=login or database.admin,
         password=password,
         dbname=dbname,
         sslmode=database.libpq_sslmode,

@@ -1,0 +1,54 @@
+"""`runlease verify`: whether the access that is live is the access that was declared, and what else is wrong there."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from runlease.access.rules import Severity
+from runlease.config import ConfigError
+from runlease.config.files import missing_files, read_stack_file
+from runlease.evidence.exits import exit_code
+from runlease.evidence.verify.check import Verified
+from runlease.evidence.verify.edge import Asking, verify
+from runlease.evidence.verify.told import as_json, as_text
+
+FORMATS: dict[str, Callable[[Verified], str]] = {"text": as_text, "json": as_json}
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = commands.add_parser("verify", help="say what is live and was not declared; nothing is changed")
+    parser.epilog = (
+        "Secrets come from the environment: RUNLEASE_ADMIN_PASSWORD_<KEY> for each database (or PGPASSFILE), and "
+        "VAULT_TOKEN. docs/verify.md says what they need. Exit code: 0 nothing at or above --fail-on, 1 the tool "
+        "failed, 2 the settings are wrong, 3 found, 4 partial: something could not be asked, 5 found and partial."
+    )
+    parser.add_argument("stack_file", type=Path, help="for example stacks/Pulumi.prod.yaml")
+    parser.add_argument("--login", help="login in PostgreSQL; default: the admin of each database")
+    parser.add_argument("--format", choices=tuple(FORMATS), default="text", help="default: text")
+    parser.add_argument("-o", "--output", type=Path, help="a file in the place of standard output")
+    parser.add_argument(
+        "--fail-on", choices=[str(one) for one in Severity], default="low", help="default: low, that is any finding"
+    )
+    parser.set_defaults(run=_verify)
+
+
+def _verify(given: argparse.Namespace) -> int:
+    settings, folder = read_stack_file(given.stack_file), given.stack_file.parent
+    if missing := missing_files(settings, folder):
+        raise ConfigError(missing)
+    verified = verify(Asking(settings, folder, os.environ, given.login))
+    _write(given.output, FORMATS[given.format](verified) + "\n")
+    return exit_code(found=verified.at_least(Severity[given.fail_on.upper()]), partial=bool(verified.not_tried))
+
+
+def _write(output: Path | None, told: str) -> None:
+    if output is None:
+        sys.stdout.write(told)
+        return
+    try:
+        output.write_text(told, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError([f"{output}: cannot be written (got {error}). Fix: name another file"]) from error

@@ -1,0 +1,92 @@
+"""Everything that a verification asks, put together: one answer of each server, in one order."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import psycopg
+
+from runlease.config import Settings
+from runlease.evidence.verify.check import Found, NotTried, Verified
+from runlease.evidence.verify.drift import verify_drift
+from runlease.evidence.verify.edge_postgresql import Session, live_logins, verify_server
+from runlease.evidence.verify.edge_vault import not_read, verify_vault
+from runlease.evidence.verify.site import Site
+from runlease.evidence.verify.wiring import verify_wiring
+from runlease.readers.error import ReadError
+from runlease.readers.live import read_live
+from runlease.readers.session import connect, in_plain_words, password_variable
+
+
+@dataclass(frozen=True)
+class Asking:
+    """With what the servers are asked."""
+
+    settings: Settings
+    folder: Path
+    """Where the settings' paths begin."""
+    environment: Mapping[str, str] = field(repr=False)
+    login: str | None = None
+    """The login in PostgreSQL; None for each database's admin."""
+
+    def open(self, key: str, dbname: str) -> Session:
+        """A session that can change nothing. Raises psycopg.OperationalError."""
+        password = self.environment.get(password_variable(key))
+        return connect(self.settings.databases[key], dbname, self.folder, password, self.login)
+
+
+def verify(asking: Asking) -> Verified:
+    """Ask all servers; one that does not answer is not tried, and keeps no other from being asked."""
+    return together(asking.settings.installation, _answers(asking))
+
+
+def together(installation: str, answers: Iterable[Found | NotTried]) -> Verified:
+    """The answers in their order: the worst first, then by id and place. Pure."""
+    found, not_tried = set[Found](), set[NotTried]()
+    for one in answers:
+        if isinstance(one, Found):
+            found.add(one)
+        else:
+            not_tried.add(one)
+    order = sorted(found, key=lambda one: (-one.severity.value, one.id, one.place, one.object, one.what, one.mend))
+    return Verified(installation, tuple(order), tuple(sorted(not_tried)))
+
+
+def _answers(asking: Asking) -> Iterator[Found | NotTried]:
+    settings, token = asking.settings, asking.environment.get("VAULT_TOKEN", "")
+    sites = {key: Site.of(key, settings) for key in settings.databases}
+    away = set[str]()
+    for key, site in sites.items():
+        try:
+            yield from verify_server(site, partial(asking.open, key))
+        except psycopg.Error as failed:
+            away.add(key)
+            refused = in_plain_words(key, site.settings, str(failed))
+            yield NotTried(f"{key}: database {site.settings.dbname}", "the database", refused.problem, refused.fix)
+    there = [site for key, site in sites.items() if key not in away]
+    yield from verify_vault(settings, asking.folder, token, partial(_logins, asking, there))
+    yield from _drift(asking)
+
+
+def _logins(asking: Asking, sites: Iterable[Site]) -> tuple[str, ...]:
+    found: list[str] = []
+    for site in sites:
+        with asking.open(site.key, site.settings.dbname) as session:
+            found += live_logins(site, session)
+    return tuple(found)
+
+
+def _drift(asking: Asking) -> Iterator[Found | NotTried]:
+    """Access as a whole: without one of the servers nothing can be compared."""
+    try:
+        live = read_live(asking.settings, asking.folder, asking.environment, asking.login)
+    except ReadError as failed:
+        for line in str(failed).splitlines():
+            why, _, fix = line.partition(". Fix: ")
+            yield NotTried("access", "the comparison with what was declared", why, fix)
+        return
+    yield from verify_drift(asking.settings, live)
+    yield from verify_wiring(asking.settings, live, datetime.now(UTC).date())
+    yield from (not_read(unread) for unread in live.unread if not unread.where.startswith("database "))
