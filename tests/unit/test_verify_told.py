@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from runlease.access import Unread
-from runlease.access.rules import Severity
+from runlease.access.rules import Acceptance, Severity
 from runlease.config import Settings, load
 from runlease.evidence.verify.check import Found, NotTried, Verified
 from runlease.evidence.verify.checks import CHECKS
@@ -23,25 +25,37 @@ LOW = Found("LV302", "open", Severity.LOW, "shop: server", "postgres", "is open"
 WORST = Found("LV103", "orphan", Severity.CRITICAL, "shop: server", "pid 7", "lives\x1b[2J", "SELECT 1;")
 MISSING = NotTried("shop: server", "LV613 hba", "permission denied", "GRANT it;")
 
+TODAY = date(2026, 11, 24)
+
 
 def test_the_worst_stands_first_and_each_thing_once() -> None:
-    verified = together("shop-prod", [LOW, WORST, LOW])
+    verified = together("shop-prod", [LOW, WORST, LOW], (), TODAY)
     assert verified.found == (WORST, LOW)
     assert headline(verified) == "shop-prod: 1 critical, 1 low"
     assert verified.at_least(Severity.CRITICAL)
-    assert not together("x", [LOW]).at_least(Severity.MEDIUM)
+    assert not together("x", [LOW], (), TODAY).at_least(Severity.MEDIUM)
 
 
 def test_a_partial_answer_says_so_first_and_why() -> None:
-    verified = together("shop-prod", [MISSING])
+    verified = together("shop-prod", [MISSING], (), TODAY)
     first, *rest = as_text(verified).splitlines()
     assert first == "PARTIAL, 1 not tried: shop-prod: what is live is what was declared"
     assert "    Fix: GRANT it;" in rest
     assert json.loads(as_json(verified))["partial"] == [str(MISSING)]
 
 
+def test_what_is_accepted_is_told_and_does_not_count_until_its_day_is_over() -> None:
+    borne = Acceptance("LV302", "shop: server: postgres", "needed by backups", TODAY)
+    verified = together("x", [LOW], (borne,), TODAY)
+    assert not verified.at_least(Severity.LOW)
+    assert "needed by backups" in as_text(verified)
+    assert json.loads(as_json(verified))["count"]["low"] == 0
+    assert together("x", [LOW], (borne,), date(2026, 11, 25)).at_least(Severity.LOW)
+    assert together("x", [replace(LOW, object="template1")], (borne,), TODAY).at_least(Severity.LOW)
+
+
 def test_a_name_moves_no_cursor() -> None:
-    text = as_text(together("x", [WORST]))
+    text = as_text(together("x", [WORST], (), TODAY))
     assert "lives\\x1b[2J" in text
     assert all(line.isprintable() for line in text.splitlines())
 

@@ -14,6 +14,9 @@ from runlease.config.values import Span
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?: 00:00:00 \+0000 UTC)?")
 """As it is written, or as Pulumi hands on, and writes back, a date without quotes."""
 
+_CHECK = re.compile(r"LV[0-9]{3}")
+"""A live check of `runlease verify`, which knows them; a finding of one is accepted as that of a rule is."""
+
 
 def _day(value: object) -> date:
     if type(value) is date:
@@ -25,7 +28,7 @@ def _day(value: object) -> date:
 
 
 def _rule(value: str) -> str:
-    if value not in {rule.id for rule in RULES}:
+    if value not in {rule.id for rule in RULES} and not _CHECK.fullmatch(value):
         raise ValueError(f"not a rule (got {value!r}, expected an id such as RL012). Fix: see `runlease rules`")
     return value
 
@@ -51,7 +54,7 @@ class AcceptanceSettings(Section):
     """One finding that is known and borne, for a while."""
 
     rule: Annotated[str, AfterValidator(_rule)]
-    """Id of the rule; `runlease rules` lists them."""
+    """Id of the rule; `runlease rules` lists them. Or of a live check, such as LV302: docs/verify.md lists those."""
     where: Said
     """Where the finding is, exactly as it says. No pattern, so that nothing is accepted before it is there."""
     reason: Said

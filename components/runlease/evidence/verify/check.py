@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from runlease.access.rules import Severity
+from runlease.access.rules import Acceptance, Severity
 
 
 class Scope(Enum):
@@ -56,6 +56,8 @@ class Found:
     object: str
     what: str
     mend: str
+    accepted: Acceptance | None = None
+    """The acceptance that holds today; None means that it counts."""
 
     @property
     def where(self) -> str:
@@ -82,12 +84,17 @@ class NotTried:
 
 @dataclass(frozen=True)
 class Verified:
-    """All that was found, and what was not tried."""
+    """All that was found, accepted or not, and what was not tried."""
 
     installation: str
     found: tuple[Found, ...]
     not_tried: tuple[NotTried, ...]
 
     def at_least(self, severity: Severity) -> bool:
-        """Whether anything of that severity or worse was found."""
-        return any(one.severity >= severity for one in self.found)
+        """Whether anything of that severity or worse was found that nobody accepted."""
+        return any(one.severity >= severity for one in self.counting)
+
+    @property
+    def counting(self) -> tuple[Found, ...]:
+        """What was found and nobody accepted."""
+        return tuple(one for one in self.found if one.accepted is None)

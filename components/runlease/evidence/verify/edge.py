@@ -1,14 +1,15 @@
 """Everything that a verification asks, put together: one answer of each server, in one order."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
 import psycopg
 
-from runlease.config import Settings
+from runlease.access.rules import Acceptance
+from runlease.config import Settings, to_acceptances
 from runlease.evidence.verify.check import Found, NotTried, Verified
 from runlease.evidence.verify.drift import verify_drift
 from runlease.evidence.verify.edge_postgresql import Session, live_logins, verify_server
@@ -39,22 +40,26 @@ class Asking:
 
 def verify(asking: Asking) -> Verified:
     """Ask all servers; one that does not answer is not tried, and keeps no other from being asked."""
-    return together(asking.settings.installation, _answers(asking))
+    today = datetime.now(UTC).date()
+    return together(asking.settings.installation, _answers(asking, today), to_acceptances(asking.settings), today)
 
 
-def together(installation: str, answers: Iterable[Found | NotTried]) -> Verified:
-    """The answers in their order: the worst first, then by id and place. Pure."""
+def together(
+    installation: str, answers: Iterable[Found | NotTried], acceptances: Sequence[Acceptance], today: date
+) -> Verified:
+    """The answers in their order, the worst first, then by id and place; what is accepted today is marked. Pure."""
+    bearing = {(one.rule, one.where): one for one in acceptances if today <= one.until}
     found, not_tried = set[Found](), set[NotTried]()
     for one in answers:
         if isinstance(one, Found):
-            found.add(one)
+            found.add(replace(one, accepted=one.accepted or bearing.get((one.id, one.where))))
         else:
             not_tried.add(one)
     order = sorted(found, key=lambda one: (-one.severity.value, one.id, one.place, one.object, one.what, one.mend))
     return Verified(installation, tuple(order), tuple(sorted(not_tried)))
 
 
-def _answers(asking: Asking) -> Iterator[Found | NotTried]:
+def _answers(asking: Asking, today: date) -> Iterator[Found | NotTried]:
     settings, token = asking.settings, asking.environment.get("VAULT_TOKEN", "")
     sites = {key: Site.of(key, settings) for key in settings.databases}
     away = set[str]()
@@ -67,7 +72,7 @@ def _answers(asking: Asking) -> Iterator[Found | NotTried]:
             yield NotTried(f"{key}: database {site.settings.dbname}", "the database", refused.problem, refused.fix)
     there = [site for key, site in sites.items() if key not in away]
     yield from verify_vault(settings, asking.folder, token, partial(_logins, asking, there))
-    yield from _drift(asking)
+    yield from _drift(asking, today)
 
 
 def _logins(asking: Asking, sites: Iterable[Site]) -> tuple[str, ...]:
@@ -78,7 +83,7 @@ def _logins(asking: Asking, sites: Iterable[Site]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _drift(asking: Asking) -> Iterator[Found | NotTried]:
+def _drift(asking: Asking, today: date) -> Iterator[Found | NotTried]:
     """Access as a whole: without one of the servers nothing can be compared."""
     try:
         live = read_live(asking.settings, asking.folder, asking.environment, asking.login)
@@ -88,5 +93,5 @@ def _drift(asking: Asking) -> Iterator[Found | NotTried]:
             yield NotTried("access", "the comparison with what was declared", why, fix)
         return
     yield from verify_drift(asking.settings, live)
-    yield from verify_wiring(asking.settings, live, datetime.now(UTC).date())
+    yield from verify_wiring(asking.settings, live, today)
     yield from (not_read(unread) for unread in live.unread if not unread.where.startswith("database "))

@@ -16,13 +16,18 @@ def as_text(verified: Verified) -> str:
 
 def _lines(verified: Verified) -> Iterator[str]:
     yield headline(verified)
-    for severity in sorted({one.severity for one in verified.found}, reverse=True):
-        found = [one for one in verified.found if one.severity is severity]
+    for severity in sorted({one.severity for one in verified.counting}, reverse=True):
+        found = [one for one in verified.counting if one.severity is severity]
         yield ""
         yield f"{str(severity).capitalize()} ({len(found)})"
         for one in found:
             yield f"  {one.id} {one.name}: {one.where}: {one.what}"
             yield f"    Mend: {one.mend}"
+    accepted = [one for one in verified.found if one.accepted is not None]
+    if accepted:
+        yield ""
+        yield f"Accepted ({len(accepted)})"
+        yield from (f"  {one.id} {one.name}: {one.where}: {one.what} ({one.accepted})" for one in accepted)
     if verified.not_tried:
         yield ""
         yield f"Not tried ({len(verified.not_tried)})"
@@ -51,6 +56,7 @@ def as_json(verified: Verified) -> str:
                 "where": one.where,
                 "what": one.what,
                 "mend": one.mend,
+                "accepted": str(one.accepted) if one.accepted else None,
             }
             for one in verified.found
         ],
@@ -60,5 +66,5 @@ def as_json(verified: Verified) -> str:
 
 
 def _count(verified: Verified) -> dict[str, int]:
-    found = Counter(one.severity for one in verified.found)
+    found = Counter(one.severity for one in verified.counting)
     return {str(severity): found[severity] for severity in sorted(Severity, reverse=True)}
