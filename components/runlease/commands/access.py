@@ -2,13 +2,13 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from runlease.access import Access
 from runlease.access.rules import Bounds, Finding, Severity, findings
+from runlease.commands.output import write
 from runlease.config import ConfigError, Settings, to_acceptances, to_access, to_bounds
 from runlease.config.files import read_stack_file
 from runlease.config.revisions import read_declared
@@ -103,13 +103,6 @@ def _explain(given: argparse.Namespace) -> int:
     return 0
 
 
-def _write(path: Path, told: str) -> None:
-    try:
-        path.write_text(told, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be written (got {error}). Fix: name another file"]) from error
-
-
 def _findings(access: Access, settings: Settings | None) -> Iterable[Finding]:
     today = datetime.now(UTC).date()
     if settings is None:
@@ -118,10 +111,6 @@ def _findings(access: Access, settings: Settings | None) -> Iterable[Finding]:
 
 
 def _told(given: argparse.Namespace, comparison: Comparison) -> int:
-    told = FORMATS[given.format](comparison)
-    if given.output is None:
-        sys.stdout.write(told if told.endswith("\n") else told + "\n")
-    else:
-        _write(given.output, told)
+    write(given.output, FORMATS[given.format](comparison))
     found = worst(comparison.findings)
     return 0 if found is None or found < Severity[given.fail_on.upper()] else found.value

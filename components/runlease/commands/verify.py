@@ -2,11 +2,12 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from runlease.access.rules import Severity
+from runlease.commands import prove
+from runlease.commands.output import write
 from runlease.config import ConfigError
 from runlease.config.files import missing_files, read_stack_file
 from runlease.evidence.exits import exit_code
@@ -32,23 +33,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--fail-on", choices=[str(one) for one in Severity], default="low", help="default: low, that is any finding"
     )
+    proof = parser.add_argument_group("with --prove, in the place of the above: what a lease can do, shown by trying")
+    proof.add_argument("--prove", action="store_true", help="take each declared lease, try it, and give it back")
+    prove.add_arguments(proof)
     parser.set_defaults(run=_verify)
 
 
 def _verify(given: argparse.Namespace) -> int:
+    if given.prove:
+        return prove.run(given)
+    if given.token or given.mint or given.stranger or given.writes or given.every:
+        raise ConfigError(["verify: tokens and no proof (expected --prove). Fix: add --prove"])
     settings, folder = read_stack_file(given.stack_file), given.stack_file.parent
     if missing := missing_files(settings, folder):
         raise ConfigError(missing)
     verified = verify(Asking(settings, folder, os.environ, given.login))
-    _write(given.output, FORMATS[given.format](verified) + "\n")
+    write(given.output, FORMATS[given.format](verified))
     return exit_code(found=verified.at_least(Severity[given.fail_on.upper()]), partial=bool(verified.not_tried))
-
-
-def _write(output: Path | None, told: str) -> None:
-    if output is None:
-        sys.stdout.write(told)
-        return
-    try:
-        output.write_text(told, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError([f"{output}: cannot be written (got {error}). Fix: name another file"]) from error

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from runlease.access import Identity
+
 BROKER_SCHEMA = "runlease"
 """The broker's schema in each database."""
 
@@ -31,3 +33,13 @@ def jwt_mount(installation: str) -> str:
 def policy_name(installation: str, lease: str) -> str:
     """Name of a lease's policy in Vault. A dot stands in neither part, so no two installations meet."""
     return f"{installation}.{lease}"
+
+
+def jwt_role(installation: str, identity: Identity) -> str:
+    """Name of an identity's JWT role. A dot stands in no installation and no namespace, so no two identities meet."""
+    return f"{installation}.{identity.namespace}.{identity.service_account}"
+
+
+def creds_path(installation: str, lease: str) -> str:
+    """Where the lease is read."""
+    return f"{database_mount(installation)}/creds/{lease}"

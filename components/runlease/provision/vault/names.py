@@ -3,24 +3,15 @@
 import json
 from urllib.parse import quote
 
-from runlease.access import Identity
 from runlease.config import DatabaseSettings
+from runlease.config.made import creds_path as creds_path
 from runlease.config.made import database_mount as database_mount
 from runlease.config.made import jwt_mount as jwt_mount
+from runlease.config.made import jwt_role as jwt_role
 from runlease.config.made import policy_name as policy_name
 
 USERNAME_TEMPLATE = '{{ printf "run_%s_%s" .RoleName (random 20 | lowercase) }}'
 """The login carries its lease's name and never `.DisplayName`: a claim with a quote in it would be SQL."""
-
-
-def jwt_role(installation: str, identity: Identity) -> str:
-    """Name of an identity's JWT role. A dot stands in no installation and no namespace, so no two identities meet."""
-    return f"{installation}.{identity.namespace}.{identity.service_account}"
-
-
-def creds_path(installation: str, lease: str) -> str:
-    """Where the lease is read."""
-    return f"{database_mount(installation)}/creds/{lease}"
 
 
 def policy(installation: str, lease: str) -> str:
