@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from runlease.access.rules import RULES
-from runlease.commands import access, trace, verify
+from runlease.commands import access, sweep, trace, verify
 from runlease.config import ConfigError
 from runlease.config.files import missing_files, read_stack_file
 from runlease.config.names import LeaseName, VaultName
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_wrap(commands.add_parser("wrap", help="put the guard round a Tekton Task of your own"))
     _add_rules(commands.add_parser("rules", help="list the rules that access is judged by"))
     access.add(commands)
+    sweep.add(commands)
     trace.add(commands)
     verify.add(commands)
     return parser

@@ -262,7 +262,7 @@ def _settings(made: Deployment, database: dict[str, object]) -> Settings:
             }
         },
         "leases": {name: {"database": made.key, "profile": name, "ttl": "5m", "max_ttl": "10m"} for name in offered},
-        "pipelines": {"run": {"namespace": NAMESPACE, "tasks": {name: name for name in offered}}},
+        "pipelines": {"run": {"namespace": NAMESPACE, "tasks": {name: name for name in offered if name != "sweeper"}}},
     }
 
 

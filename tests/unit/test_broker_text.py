@@ -26,7 +26,10 @@ NAMES = ("reap", "create_login", "drop_login", "renew_login")
 
 
 def broker(*allowed: Allowed, marker: str = "runlease_shop_login") -> dict[str, BrokerFunction]:
-    return {function.name: function for function in functions(allowed, marker)}
+    return {
+        function.name: function
+        for function in functions(allowed, marker, "shop_sweeper", [MIGRATOR.caller, SANDBOX.caller])
+    }
 
 
 @pytest.fixture(params=NAMES)

@@ -19,7 +19,7 @@ def test_the_same_password_gives_the_same_verifier_and_another_one_another_salt(
 
 
 def test_the_broker_would_take_such_a_verifier() -> None:
-    create = next(one for one in functions((), "marker") if one.name == "create_login")
+    create = next(one for one in functions((), "marker", "sweeper", ()) if one.name == "create_login")
     pattern = re.search(r"p_verifier !~ '(.*)'", create.body)
 
     assert pattern is not None

@@ -26,6 +26,7 @@ class ProfileName(StrEnum):
     MIGRATOR = "migrator"
     VERIFIER = "verifier"
     SANDBOX = "sandbox"
+    SWEEPER = "sweeper"
 
 
 class Server(StrEnum):

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from runlease.access.grants import Grant, ObjectKind, OnAll, OnDatabase, OnFuture, OnNamed, OnSchema, Privilege
 from runlease.access.model import ProfileName
 
+BROKER_SCHEMA = "runlease"
+"""The broker's schema in each database."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -22,6 +25,8 @@ class Profile:
     """Whether a session becomes the owner role (SET ROLE)."""
     own_schema: bool = False
     """Whether the broker makes a schema for the login, dropped with it."""
+    calls: tuple[str, ...] = ()
+    """Functions of the broker that a session may call itself."""
 
 
 PROFILES: dict[ProfileName, Profile] = {
@@ -45,6 +50,11 @@ PROFILES: dict[ProfileName, Profile] = {
         says="has a schema of its own that is dropped with the login",
         sees_schemas=False,
         own_schema=True,
+    ),
+    ProfileName.SWEEPER: Profile(
+        says="ends leased logins, and sessions without a role, through the broker; sees no schema of yours",
+        sees_schemas=False,
+        calls=("drop_login", "reap"),
     ),
 }
 
@@ -75,6 +85,9 @@ def grants_of(
         else:
             grants += _on_all(profile.tables, ObjectKind.TABLE, schema, owner, role)
         grants += _on_all(profile.sequences, ObjectKind.SEQUENCE, schema, owner, role)
+    if profile.calls:
+        grants.append(Grant((Privilege.USAGE,), OnSchema(BROKER_SCHEMA), role))
+        grants.append(Grant((Privilege.EXECUTE,), OnNamed(ObjectKind.FUNCTION, BROKER_SCHEMA, profile.calls), role))
     return tuple(grants)
 
 

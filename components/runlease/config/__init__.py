@@ -1,7 +1,15 @@
 """A stack's settings: plain data in, an `Access` out, and every error at once with its path."""
 
 from runlease.config.admission import AdmissionSettings, ApprovedTaskSettings, DeployerSettings
-from runlease.config.load import ConfigError, load, load_admission, load_database, load_identity, load_policy
+from runlease.config.load import (
+    ConfigError,
+    load,
+    load_admission,
+    load_database,
+    load_identity,
+    load_policy,
+    load_sweeper,
+)
 from runlease.config.policy import Enforcement, EnforcementSettings, PolicySettings
 from runlease.config.rules import RulesSettings
 from runlease.config.settings import (
@@ -15,7 +23,16 @@ from runlease.config.settings import (
     SslMode,
     VaultSettings,
 )
-from runlease.config.to_access import identity_of, profile_grants, role_name, to_acceptances, to_access, to_bounds
+from runlease.config.sweeper import SweeperSettings
+from runlease.config.to_access import (
+    identity_of,
+    profile_grants,
+    role_name,
+    sweeper_identity,
+    to_acceptances,
+    to_access,
+    to_bounds,
+)
 
 __all__ = [
     "AdmissionSettings",
@@ -34,6 +51,7 @@ __all__ = [
     "RulesSettings",
     "Settings",
     "SslMode",
+    "SweeperSettings",
     "VaultSettings",
     "identity_of",
     "load",
@@ -41,8 +59,10 @@ __all__ = [
     "load_database",
     "load_identity",
     "load_policy",
+    "load_sweeper",
     "profile_grants",
     "role_name",
+    "sweeper_identity",
     "to_acceptances",
     "to_access",
     "to_bounds",

@@ -14,6 +14,7 @@ from runlease.config.settings import (
     PipelineSettings,
     VaultSettings,
 )
+from runlease.config.sweeper import SweeperSettings
 
 
 def incoherent(read: Mapping[str, Any], declared: Mapping[str, set[str]], where: str) -> Iterator[str]:
@@ -30,6 +31,8 @@ def incoherent(read: Mapping[str, Any], declared: Mapping[str, set[str]], where:
     for name, lease in leases.items():
         yield from _lease(f"{where}.leases.{name}", lease, databases, declared["databases"])
     yield from _pipelines(f"{where}.pipelines", pipelines, declared["leases"])
+    yield from _swept(f"{where}.pipelines", pipelines, leases)
+    yield from _sweeper(f"{where}.sweeper", read.get("sweeper"), leases, declared["leases"], pipelines)
     yield from _audience(f"{where}.cluster", read.get("cluster"), str(read.get("installation")))
     yield from _admission(f"{where}.cluster.admission", read.get("cluster"), pipelines, read.get("tasks") == "existing")
     yield from _lifetimes(where, read.get("vault"), read.get("cluster"), leases, pipelines)
@@ -121,6 +124,43 @@ def _pipelines(where: str, pipelines: Mapping[str, PipelineSettings], leases: se
                     f"{path}: one service account in two pipelines (got {pipeline.namespace}/{account}, also {other}). "
                     "Fix: rename the pipeline or the task"
                 )
+
+
+def _swept(where: str, pipelines: Mapping[str, PipelineSettings], leases: Mapping[str, LeaseSettings]) -> Iterator[str]:
+    for name, pipeline in pipelines.items():
+        for task, lease in pipeline.tasks.items():
+            if lease in leases and PROFILES[leases[lease].profile].calls:
+                yield (
+                    f"{where}.{name}.tasks.{task}: a task that could end every run (got {lease}, a lease of the "
+                    f"profile {leases[lease].profile}). Fix: name the lease in access.sweeper alone"
+                )
+
+
+def _sweeper(
+    where: str,
+    sweeper: SweeperSettings | None,
+    leases: Mapping[str, LeaseSettings],
+    declared: set[str],
+    pipelines: Mapping[str, PipelineSettings],
+) -> Iterator[str]:
+    if sweeper is None:
+        return
+    seen: dict[str, str] = {}
+    for lease in sweeper.leases:
+        if lease not in declared:
+            yield f"{where}.leases: unknown lease (got {lease!r}{_known(declared)}). Fix: declare it in leases"
+        elif lease in leases and not PROFILES[leases[lease].profile].calls:
+            yield (
+                f"{where}.leases: a lease that cannot sweep (got {lease} of the profile {leases[lease].profile}, "
+                "expected sweeper). Fix: declare one with profile: sweeper"
+            )
+        elif lease in leases and (other := seen.setdefault(leases[lease].database, lease)) != lease:
+            yield f"{where}.leases: two on one database (got {other} and {lease}). Fix: keep one"
+    if sweeper.namespace in {pipeline.namespace for pipeline in pipelines.values()}:
+        yield (
+            f"{where}.namespace: runs have it too, and whoever makes pods there can be the sweeper (got "
+            f"{sweeper.namespace}, expected one of its own). Fix: take another namespace"
+        )
 
 
 def _audience(where: str, cluster: ClusterSettings | None, installation: str) -> Iterator[str]:

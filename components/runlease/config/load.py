@@ -20,6 +20,7 @@ from runlease.config.settings import (
     Settings,
     VaultSettings,
 )
+from runlease.config.sweeper import SweeperSettings
 
 _Section = TypeVar("_Section", bound=BaseModel)
 _MAPS: dict[str, tuple[type[BaseModel], Any]] = {
@@ -56,6 +57,8 @@ def load(data: object, where: str = "access") -> Settings:
             read[name] = data[name]
     for name, model in _SINGLES.items():
         read[name] = _section(model, data.get(name, {}), f"{where}.{name}", errors)
+    if data.get("sweeper") is not None:
+        read["sweeper"] = _section(SweeperSettings, data["sweeper"], f"{where}.sweeper", errors)
     for name, (model, key) in _MAPS.items():
         read[name] = _sections(model, key, data.get(name, {}), f"{where}.{name}", errors)
     unknown = {name: value for name, value in data.items() if name not in Settings.model_fields}
@@ -99,6 +102,15 @@ def load_admission(value: object, where: str) -> AdmissionSettings:
     if admission is None:
         raise ConfigError(errors)
     return admission
+
+
+def load_sweeper(value: object, where: str) -> SweeperSettings:
+    """Read the sweeper's settings, for a component that is used alone. Raises ConfigError as `load` does."""
+    errors: list[str] = []
+    sweeper = _section(SweeperSettings, value, where, errors)
+    if sweeper is None:
+        raise ConfigError(errors)
+    return sweeper
 
 
 def load_policy(value: object, where: str) -> PolicySettings:

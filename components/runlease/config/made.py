@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 
 from runlease.access import Identity
-
-BROKER_SCHEMA = "runlease"
-"""The broker's schema in each database."""
+from runlease.access.profiles import BROKER_SCHEMA as BROKER_SCHEMA
 
 _OWN_ROLES = ("broker", "deployer", "login", "vault", "vault_migrator")
 
@@ -43,3 +41,13 @@ def jwt_role(installation: str, identity: Identity) -> str:
 def creds_path(installation: str, lease: str) -> str:
     """Where the lease is read."""
     return f"{database_mount(installation)}/creds/{lease}"
+
+
+def sweeper_policy_name(installation: str) -> str:
+    """Name of the sweeper's policy. The second dot stands in no lease's, so the two never meet."""
+    return f"{installation}.runlease.sweeper"
+
+
+def sweeper_account(installation: str) -> str:
+    """The sweeper's service account; it carries the installation, so that two may share a namespace."""
+    return f"{installation}-sweeper"

@@ -24,6 +24,7 @@ from runlease.config.names import (
 )
 from runlease.config.rules import RulesSettings
 from runlease.config.section import Section
+from runlease.config.sweeper import SweeperSettings
 from runlease.config.values import Https, Span, https
 
 
@@ -207,6 +208,8 @@ class Settings(Section):
     tasks: Literal["create", "existing"] = "create"
     """Whether the Tekton Tasks are made in the pipelines' namespaces or exist there already."""
     rules: RulesSettings = RulesSettings()
+    sweeper: SweeperSettings | None = None
+    """What sweeps on a schedule. Default: nothing does; `runlease sweep` can be run by hand."""
 
     @property
     def audience(self) -> str:

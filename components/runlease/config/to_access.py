@@ -16,6 +16,7 @@ from runlease.access import (
     grants_of,
 )
 from runlease.access.rules import Acceptance, Bounds
+from runlease.config.made import sweeper_account
 from runlease.config.settings import DatabaseSettings, Settings
 
 
@@ -57,7 +58,8 @@ def to_access(settings: Settings) -> Access:
             _binding(settings, name, task, lease)
             for name, pipeline in settings.pipelines.items()
             for task, lease in pipeline.tasks.items()
-        ),
+        )
+        + _sweeping(settings),
     )
 
 
@@ -70,6 +72,20 @@ def to_bounds(settings: Settings) -> Bounds:
 def to_acceptances(settings: Settings) -> tuple[Acceptance, ...]:
     """The findings that the settings bear."""
     return settings.rules.acceptances
+
+
+def sweeper_identity(settings: Settings, namespace: str) -> Identity:
+    """The identity of what sweeps in this namespace."""
+    account = sweeper_account(settings.installation)
+    return Identity(namespace, account, settings.cluster.issuer, settings.audience, source="access.sweeper")
+
+
+def _sweeping(settings: Settings) -> tuple[Binding, ...]:
+    """No pipeline is the sweeper's, and no task."""
+    if settings.sweeper is None:
+        return ()
+    identity = sweeper_identity(settings, settings.sweeper.namespace)
+    return tuple(Binding(identity, lease, "", "", source=identity.source) for lease in settings.sweeper.leases)
 
 
 def _binding(settings: Settings, pipeline: str, task: str, lease: str) -> Binding:

@@ -4,6 +4,7 @@ from runlease.provision.admission import LeaseAdmission, LeaseAdmissionArgs
 from runlease.provision.kubernetes import PipelineIdentity, PipelineIdentityArgs
 from runlease.provision.pipeline import PipelineAccess, PipelineAccessArgs, Providers
 from runlease.provision.postgres import DatabaseAccess, DatabaseAccessArgs, VaultLogin
+from runlease.provision.sweeper import LeaseSweeper, LeaseSweeperArgs
 from runlease.provision.tekton import LeasedTask, LeasedTaskArgs, LeaseTasks, LeaseTasksArgs
 from runlease.provision.vault import ClusterTrust, ClusterTrustArgs, LeaseEngine, LeaseEngineArgs
 
@@ -16,6 +17,8 @@ __all__ = [
     "LeaseAdmissionArgs",
     "LeaseEngine",
     "LeaseEngineArgs",
+    "LeaseSweeper",
+    "LeaseSweeperArgs",
     "LeaseTasks",
     "LeaseTasksArgs",
     "LeasedTask",

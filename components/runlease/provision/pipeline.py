@@ -9,9 +9,11 @@ import pulumi
 
 from runlease.access import PROFILES, Access, Binding
 from runlease.config import Settings, load, to_access
+from runlease.config.carried import stack_files
 from runlease.provision.admission import LeaseAdmission
 from runlease.provision.kubernetes import PipelineIdentity
 from runlease.provision.postgres import DatabaseAccess
+from runlease.provision.sweeper import LeaseSweeper
 from runlease.provision.tekton import TASKS, LeaseTasks
 from runlease.provision.vault import ClusterTrust, LeaseEngine, creds_path, jwt_mount
 
@@ -53,8 +55,9 @@ class PipelineAccess(pulumi.ComponentResource):
         self._engine(databases)
         trust = self._trust()
         self._admission = {namespace: self._admit(namespace) for namespace in self._namespaces()}
-        for binding in self.access.bindings:
+        for binding in self._bindings:
             self._identity(binding, trust)
+        self._sweeper(trust)
         self._tasks()
         self.give_public_back = {key: database.give_public_back for key, database in databases.items()}
         self.register_outputs({"access": str(self.access), "give_public_back": self.give_public_back})
@@ -120,14 +123,19 @@ class PipelineAccess(pulumi.ComponentResource):
             ),
         )
 
+    @property
+    def _bindings(self) -> list[Binding]:
+        """Those of pipelines: the sweeper's have none."""
+        return [binding for binding in self.access.bindings if binding.pipeline]
+
     def _namespaces(self) -> list[str]:
-        return sorted({binding.identity.namespace for binding in self.access.bindings})
+        return sorted({binding.identity.namespace for binding in self._bindings})
 
     def _admit(self, namespace: str) -> list[LeaseAdmission]:
         """The policies of a namespace, when they are wanted: first made and last destroyed of what stands in it."""
         if (settings := self._settings.cluster.admission) is None:
             return []
-        bindings = [binding for binding in self.access.bindings if binding.identity.namespace == namespace]
+        bindings = [binding for binding in self._bindings if binding.identity.namespace == namespace]
         made = LeaseAdmission(
             f"{self._name}-admission-{namespace}",
             {
@@ -144,7 +152,7 @@ class PipelineAccess(pulumi.ComponentResource):
 
     def _tasks(self) -> None:
         for namespace in self._namespaces():
-            leases = sorted({b.lease for b in self.access.bindings if b.identity.namespace == namespace})
+            leases = sorted({b.lease for b in self._bindings if b.identity.namespace == namespace})
             LeaseTasks(
                 f"{self._name}-tasks-{namespace}",
                 {
@@ -163,13 +171,38 @@ class PipelineAccess(pulumi.ComponentResource):
                 self._child(self._given.kubernetes, depends_on=self._admission[namespace]),
             )
 
+    def _sweeper(self, trust: ClusterTrust) -> None:
+        settings = self._settings
+        if (sweeper := settings.sweeper) is None:
+            return
+        LeaseSweeper(
+            f"{self._name}-sweeper",
+            {
+                "installation": settings.installation,
+                "settings": sweeper,
+                "issuer": settings.cluster.issuer,
+                "audience": settings.audience,
+                "jwt_mount": trust.path,
+                "jwt_mount_name": self._jwt_mount,
+                "leases": list(settings.leases),
+                "max_ttl": str(max(settings.leases[lease].max_ttl for lease in sweeper.leases)),
+                "namespaces": self._namespaces(),
+                "files": stack_files(settings, self._text),
+            },
+            pulumi.ResourceOptions(parent=self, providers=[self._given.vault, self._given.kubernetes]),
+        )
+
+    @property
+    def _jwt_mount(self) -> str:
+        return self._settings.vault.jwt_mount or jwt_mount(self._settings.installation)
+
     def _vault_for_guard(self) -> dict[str, Any]:
         vault = self._settings.vault
         return {
             "address": vault.address,
             "ca": self._text(vault.ca) if vault.ca else "",
             "namespace": vault.namespace or "",
-            "jwt_mount": vault.jwt_mount or jwt_mount(self._settings.installation),
+            "jwt_mount": self._jwt_mount,
         }
 
     def _database_for_guard(self, key: str) -> dict[str, Any]:

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from runlease.access import PROFILES, ProfileName
 from runlease.config import DatabaseSettings, LeaseSettings, role_name
 from runlease.config.made import own_role
-from runlease.provision.broker import Allowed
+from runlease.provision.broker import Allowed, BrokerFunction, functions
 
 DATA, MIGRATOR = "data", "migrator"
 """Leases that become the owner stand apart from the rest: a stolen Vault login of one tier makes no login of the other,
-and a slow statement holds the mutex of its own connection only."""
+and a slow statement holds the mutex of its own connection only. Sweepers stand with migrators: they can end any run of
+the database, and whoever can become its owner can do worse."""
 
 
 def tier_of(profile: ProfileName) -> str:
     """The tier of a lease of this profile."""
-    return MIGRATOR if PROFILES[profile].runs_as_owner else DATA
+    return MIGRATOR if PROFILES[profile].runs_as_owner or PROFILES[profile].calls else DATA
 
 
 @dataclass(frozen=True)
@@ -59,4 +60,14 @@ def allow_list(key: str, database: DatabaseSettings, leases: Mapping[str, LeaseS
             own_schema=PROFILES[profile].own_schema,
         )
         for profile in leased
+    )
+
+
+def broker_of(key: str, database: DatabaseSettings, leases: Mapping[str, LeaseSettings]) -> tuple[BrokerFunction, ...]:
+    """The four functions of one database's broker, with its names; `leases` are those on this database."""
+    return functions(
+        allow_list(key, database, leases),
+        own_role(key, "login"),
+        role_name(key, ProfileName.SWEEPER),
+        [tier.login for tier in tiers_of(key)],
     )

@@ -37,6 +37,10 @@ SENTENCES: tuple[tuple[str, Promise | str], ...] = (
         Promise.NOTHING_LEFT,
     ),
     (
+        "`runlease sweep` finds what dead runs left, ends it with `--apply`, and disturbs no run that works.",
+        "no run is killed here; `runlease sweep` says what is left",
+    ),
+    (
         "`runlease diff` names each privilege that an identity or a member gains or loses, and no other.",
         "nothing is changed here",
     ),

@@ -156,7 +156,7 @@ PUBLIC = (
         "LV311",
         "public-broker",
         Severity.CRITICAL,
-        "Nobody but Vault's logins reaches the broker's schema and functions.",
+        "Vault's logins alone reach the broker's schema and functions, and a declared sweeper as far as it sweeps.",
         """
         SELECT format('schema %%s', n.nspname) AS object, format('%%s has %%s on it', h.who, a.privilege_type)
             AS detail,
@@ -166,7 +166,7 @@ PUBLIC = (
              AS who,
                 CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS quoted) h
          WHERE n.nspname = %(broker_schema)s AND a.grantee <> n.nspowner
-           AND NOT (h.who = ANY(%(vault)s::text[]) AND a.privilege_type = 'USAGE')
+           AND NOT (h.who = ANY(%(vault)s::text[] || %(sweepers)s::text[]) AND a.privilege_type = 'USAGE')
         UNION ALL
         SELECT p.oid::regprocedure::text, format('%%s can call it', h.who),
                format('REVOKE EXECUTE ON ROUTINE %%s FROM %%s;', p.oid::regprocedure, h.quoted)
@@ -176,6 +176,7 @@ PUBLIC = (
              AS who,
                 CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS quoted) h
          WHERE n.nspname = %(broker_schema)s AND a.grantee <> p.proowner AND h.who <> ALL(%(vault)s::text[])
+           AND NOT (h.who = ANY(%(sweepers)s::text[]) AND p.proname = ANY(%(sweeps)s::text[]))
         """,
     ),
 )

@@ -36,6 +36,8 @@ class Site:
                 "groups": list(groups.values()),
                 "to_owner": [role for profile, role in groups.items() if PROFILES[profile].runs_as_owner],
                 "vault": vault,
+                "sweepers": [role for profile, role in groups.items() if PROFILES[profile].calls],
+                "sweeps": sorted({name for profile in groups for name in PROFILES[profile].calls}),
                 "broker": broker,
                 "deployer": deployer,
                 "marker": marker,
@@ -52,11 +54,10 @@ class Site:
 
 def _broker_functions(key: str, settings: Settings) -> dict[str, list[str]]:
     # Here, because `runlease.provision` brings Pulumi, and whoever only reads a stack file needs none.
-    from runlease.provision.broker import functions
-    from runlease.provision.tiers import allow_list
+    from runlease.provision.tiers import broker_of
 
     leases = {name: lease for name, lease in settings.leases.items() if lease.database == key}
-    made = functions(allow_list(key, settings.databases[key], leases), own_role(key, "login"))
+    made = broker_of(key, settings.databases[key], leases)
     return {
         "function_names": [one.name for one in made],
         "function_arguments": [", ".join(f"{name} text" for name in one.arguments) for one in made],

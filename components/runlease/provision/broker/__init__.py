@@ -50,11 +50,19 @@ class BrokerFunction:
     body: str
 
 
-def functions(allowed: Iterable[Allowed], marker: str) -> tuple[BrokerFunction, ...]:
-    """The four functions for one database, `reap` first because the others call it."""
+def functions(
+    allowed: Iterable[Allowed], marker: str, sweeper: str, makers: Iterable[str]
+) -> tuple[BrokerFunction, ...]:
+    """The four functions for one database, `reap` first because the others call it.
+
+    `sweeper` is the group role whose members may drop what another made, whether there is one or not; `makers` are the
+    database's own logins of Vault, and nothing else that was made is theirs to drop.
+    """
     names = {
         "allow_list": ",\n                 ".join(map(str, allowed)) or "(NULL::text, NULL, NULL, 0, 0, false, false)",
         "marker": literal(marker),
+        "sweeper": literal(sweeper),
+        "makers": ", ".join(map(literal, makers)),
         "schema": identifier(SCHEMA),
         "login_pattern": literal(LOGIN_PATTERN),
         "slack": str(EXPIRY_SLACK.seconds),

@@ -8,6 +8,7 @@ DECLARE
   v_detail pg_catalog.text;
   v_message pg_catalog.text;
   v_run pg_catalog.text;
+  v_sweeper pg_catalog.bool;
 BEGIN
   -- First, before anything is looked up: the caller's search_path may hold planted types and functions.
   PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -20,9 +21,23 @@ BEGIN
   SELECT r.oid, r.rolvaliduntil, shobj_description(r.oid, 'pg_authid') INTO v_oid, v_expires, v_mark
     FROM pg_roles r WHERE r.rolname = p_login;
   IF NOT FOUND THEN
+    -- One look at both: a login that is just being made has its role and its schema in the same moment.
+    IF EXISTS (SELECT FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner
+                WHERE n.nspname = p_login AND r.rolname = current_user
+                  AND NOT EXISTS (SELECT FROM pg_roles l WHERE l.rolname = p_login)) THEN
+      EXECUTE format('DROP SCHEMA %I CASCADE', p_login);
+      RAISE LOG 'runlease ledger: event=schema login=% database=% caller=% outcome=dropped',
+        p_login, current_database(), session_user;
+      RETURN 'dropped';
+    END IF;
     RETURN 'absent';
   END IF;
-  IF v_mark IS NULL OR split_part(v_mark, ' ', 1) <> 'runlease' OR split_part(v_mark, ' ', 3) <> session_user::text THEN
+  -- A sweeper is a member of its group by the broker's own hand, and drops what Vault's logins of this database made.
+  v_sweeper := split_part(v_mark, ' ', 3) IN (@makers@)
+    AND EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles s ON s.oid = m.member
+                 WHERE g.rolname = @sweeper@ AND s.rolname = session_user);
+  IF v_mark IS NULL OR split_part(v_mark, ' ', 1) <> 'runlease'
+     OR (split_part(v_mark, ' ', 3) <> session_user::text AND NOT v_sweeper) THEN
     RAISE EXCEPTION 'runlease: login % was not made by %', quote_literal(p_login), session_user
       USING ERRCODE = 'insufficient_privilege';
   END IF;

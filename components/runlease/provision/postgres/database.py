@@ -11,7 +11,7 @@ from runlease.provision.postgres.foundation import lay_foundation
 from runlease.provision.postgres.functions import VaultLogin, make_functions, vault_logins
 from runlease.provision.postgres.grants import GrantChain
 from runlease.provision.postgres.public import give_public_back, revoke_public
-from runlease.provision.postgres.roles import grant_members, grant_profiles, group_roles
+from runlease.provision.postgres.roles import grant_calls, grant_members, grant_profiles, group_roles
 from runlease.provision.postgres.site import Site
 
 
@@ -53,6 +53,7 @@ class DatabaseAccess(pulumi.ComponentResource):
         grant_profiles(site, roles, chain)
         grant_members(site, roles, broker, chain)
         schema = make_functions(site, broker, roles, chain)
+        grant_calls(site, roles, broker, chain)
         self.logins = vault_logins(site, broker, schema, chain)
         revoke_public(site, broker, chain)
         self.give_public_back = pulumi.Output.from_input(give_public_back(site))

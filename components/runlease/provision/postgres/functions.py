@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_postgresql as postgresql
 
-from runlease.provision.broker import SCHEMA, BrokerFunction, functions
+from runlease.provision.broker import SCHEMA, BrokerFunction
 from runlease.provision.postgres.deployer import Broker
 from runlease.provision.postgres.grants import GrantChain
 from runlease.provision.postgres.passwords import first_password
 from runlease.provision.postgres.roles import Roles
 from runlease.provision.postgres.site import Site
-from runlease.provision.tiers import Tier, allow_list, tiers_of
+from runlease.provision.tiers import Tier, broker_of, tiers_of
 
 _CALLABLE = ["create_login", "drop_login", "renew_login", "reap"]
 
@@ -42,7 +42,7 @@ def make_functions(site: Site, broker: Broker, roles: Roles, chain: GrantChain) 
     )
     chain.add(schema)
     chain.revoke_public("public-broker-schema", "schema", schema.name, provider=broker.provider)
-    for function in functions(allow_list(site.key, site.settings, site.leases), site.own("login")):
+    for function in broker_of(site.key, site.settings, site.leases):
         opts = pulumi.ResourceOptions(depends_on=[marker, *roles.values()])
         made = _function(site, schema, function, pulumi.ResourceOptions.merge(chain.options(broker.provider), opts))
         chain.add(made)

@@ -48,18 +48,24 @@ class GrantChain:
         """Let what follows wait for this resource."""
         self._after = [resource]
 
-    def grant(self, suffix: str, grant: Grant, role: pulumi.Input[str]) -> None:
+    def grant(
+        self,
+        suffix: str,
+        grant: Grant,
+        role: pulumi.Input[str],
+        provider: pulumi.ProviderResource | None = None,
+    ) -> None:
         """Make one grant, or one default privilege where its target is in the future. `role` is `grant.role`."""
         privileges, target = list(map(str, grant.privileges)), grant.target
         match target:
             case OnDatabase():
                 self._grant(suffix, role, privileges, "database")
             case OnSchema(schema):
-                self._grant(suffix, role, privileges, "schema", schema)
+                self._grant(suffix, role, privileges, "schema", schema, provider=provider)
             case OnAll(kind, schema):
                 self._grant(suffix, role, privileges, kind.lower(), schema)
             case OnNamed(kind, schema, names):
-                self._grant(suffix, role, privileges, kind.lower(), schema, list(names))
+                self._grant(suffix, role, privileges, kind.lower(), schema, list(names), provider=provider)
             case OnFuture(kind, schema, owner):
                 self.future(suffix, role, privileges, kind.lower(), owner, schema)
 

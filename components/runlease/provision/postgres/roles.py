@@ -7,6 +7,7 @@ import pulumi_postgresql as postgresql
 
 from runlease.access import PROFILES, Grant, OnDatabase, OnFuture, OnSchema, ProfileName
 from runlease.config import profile_grants, role_name
+from runlease.config.made import BROKER_SCHEMA
 from runlease.provision.postgres.deployer import Broker
 from runlease.provision.postgres.grants import GrantChain
 from runlease.provision.postgres.site import Site
@@ -51,10 +52,19 @@ def _runs_as_owner(site: Site, broker: Broker, chain: GrantChain, profile: Profi
 
 
 def grant_profiles(site: Site, roles: Roles, chain: GrantChain) -> None:
-    """Every grant of every profile, existing objects and future ones."""
+    """Every grant of every profile, existing objects and future ones, but what is on the broker itself."""
     for profile, role in roles.items():
         for grant in profile_grants(site.key, site.settings, profile):
-            chain.grant(f"grant-{profile}-{_suffix(grant)}", grant, role.name)
+            if not _on_broker(grant):
+                chain.grant(f"grant-{profile}-{_suffix(grant)}", grant, role.name)
+
+
+def grant_calls(site: Site, roles: Roles, broker: Broker, chain: GrantChain) -> None:
+    """What a profile may call of the broker; after its functions, and as it."""
+    for profile, role in roles.items():
+        for grant in profile_grants(site.key, site.settings, profile):
+            if _on_broker(grant):
+                chain.grant(f"grant-{profile}-{_suffix(grant)}", grant, role.name, broker.provider)
 
 
 def grant_members(site: Site, roles: Roles, broker: Broker, chain: GrantChain) -> None:
@@ -68,6 +78,10 @@ def grant_members(site: Site, roles: Roles, broker: Broker, chain: GrantChain) -
                 opts=chain.options(broker.provider),
             )
             chain.add(membership)
+
+
+def _on_broker(grant: Grant) -> bool:
+    return not isinstance(grant.target, OnDatabase) and grant.target.schema == BROKER_SCHEMA
 
 
 def _suffix(grant: Grant) -> str:

@@ -1,6 +1,7 @@
 """Names and texts in Vault. Everything begins with the installation, so that no stack rewrites another's. Pure."""
 
 import json
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from runlease.config import DatabaseSettings
@@ -9,6 +10,7 @@ from runlease.config.made import database_mount as database_mount
 from runlease.config.made import jwt_mount as jwt_mount
 from runlease.config.made import jwt_role as jwt_role
 from runlease.config.made import policy_name as policy_name
+from runlease.config.made import sweeper_policy_name as sweeper_policy_name
 
 USERNAME_TEMPLATE = '{{ printf "run_%s_%s" .RoleName (random 20 | lowercase) }}'
 """The login carries its lease's name and never `.DisplayName`: a claim with a quote in it would be SQL."""
@@ -31,6 +33,31 @@ def policy(installation: str, lease: str) -> str:
             f'  allowed_parameters = {{\n    "lease_id" = {own}\n    "increment" = []\n  }}\n}}',
             'path "auth/token/renew-self" {\n  capabilities = ["update"]\n}',
             'path "auth/token/revoke-self" {\n  capabilities = ["update"]\n}',
+        ]
+    )
+
+
+def sweeper_policy(installation: str, jwt: str, leases: Iterable[str]) -> str:
+    """What the sweeper may do beside taking its own leases: look up leases and tokens, and revoke those of runs.
+
+    `jwt` is the JWT mount. Vault keeps a login as a lease below the mount's path, and to revoke that one revokes the
+    token and all that it took. Accessors can be listed and looked up of all tokens, because Vault has no narrower path;
+    a token cannot be revoked by its accessor.
+    """
+    mount, logins = database_mount(installation), f"auth/{jwt}/login"
+    ours = json.dumps([f"{mount}/creds/*", f"{logins}/*"])
+    listed = [f"{mount}/creds/", *(f"{mount}/creds/{lease}/" for lease in sorted(leases)), f"{logins}/"]
+    return "\n".join(
+        [
+            *(f'path "sys/leases/lookup/{path}" {{\n  capabilities = ["list", "sudo"]\n}}' for path in listed),
+            f'path "sys/leases/lookup" {{\n  capabilities = ["update"]\n'
+            f'  allowed_parameters = {{\n    "lease_id" = {ours}\n  }}\n}}',
+            f'path "sys/leases/revoke" {{\n  capabilities = ["update"]\n'
+            f'  allowed_parameters = {{\n    "lease_id" = {ours}\n    "sync" = ["true"]\n  }}\n}}',
+            'path "sys/leases" {\n  capabilities = ["read", "sudo"]\n}',
+            'path "auth/token/accessors/" {\n  capabilities = ["list", "sudo"]\n}',
+            'path "auth/token/lookup-accessor" {\n  capabilities = ["update"]\n}',
+            'path "identity/entity-alias/id/" {\n  capabilities = ["list"]\n}',
         ]
     )
 

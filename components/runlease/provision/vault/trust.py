@@ -8,7 +8,13 @@ import pulumi_vault as vault
 
 from runlease.access import Duration, Identity
 from runlease.access.lifetimes import TOKEN_MARGIN
-from runlease.provision.vault.names import jwt_mount, jwt_role, policy_name
+from runlease.provision.vault.names import (
+    jwt_mount,
+    jwt_role,
+    policy_name,
+    sweeper_policy,
+    sweeper_policy_name,
+)
 
 
 class ClusterTrustArgs(TypedDict, total=False):
@@ -70,7 +76,44 @@ def trust_identity(
     longest: Duration,
     opts: pulumi.ResourceOptions,
 ) -> vault.jwt.AuthBackendRole:
-    """One JWT role: exactly this account of this namespace, in a pod, with this audience, for exactly one lease.
+    """One JWT role: exactly this account of this namespace, in a pod, with this audience, for exactly one lease."""
+    return _jwt_role(name, installation, mount, identity, [policy_name(installation, lease)], longest, opts)
+
+
+def trust_sweeper(
+    name: str,
+    installation: str,
+    mount: pulumi.Input[str],
+    mount_name: str,
+    identity: Identity,
+    own: Sequence[str],
+    leases: Sequence[str],
+    longest: Duration,
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """The sweeper's policy and its JWT role, which carries those of its own leases as well."""
+    policy = vault.Policy(
+        f"{name}-policy",
+        name=sweeper_policy_name(installation),
+        policy=sweeper_policy(installation, mount_name, leases),
+        allow_overwrite=False,
+        opts=opts,
+    )
+    after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[policy]))
+    policies = [sweeper_policy_name(installation), *(policy_name(installation, lease) for lease in own)]
+    _jwt_role(f"{name}-role", installation, mount, identity, policies, longest, after)
+
+
+def _jwt_role(
+    name: str,
+    installation: str,
+    mount: pulumi.Input[str],
+    identity: Identity,
+    policies: list[str],
+    longest: Duration,
+    opts: pulumi.ResourceOptions,
+) -> vault.jwt.AuthBackendRole:
+    """Exactly one account of one namespace, in a pod, with one audience.
 
     `bound_claims_type` is glob only so that the presence of a pod uid can be asked for; namespaces and accounts hold no
     `*`, so they are compared exactly. The leeways of -1 mean none: the default would take tokens 150 s after their end.
@@ -100,7 +143,7 @@ def trust_identity(
         clock_skew_leeway=-1,
         expiration_leeway=-1,
         not_before_leeway=-1,
-        token_policies=[policy_name(installation, lease)],
+        token_policies=policies,
         token_no_default_policy=True,
         token_ttl=life,
         token_max_ttl=life,

@@ -1,0 +1,211 @@
+"""The LeaseSweeper on real servers: its identity can sweep, as its pod would, and can do nothing else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from lab.folders import private_folder
+from lab.https import HttpsClient, RefusedError
+from lab.kubernetes import Kubernetes
+from lab.openbao import OpenBao
+from lab.postgres import PostgresServer
+from lab.stack import Servers, apply_without_pulumi
+from runlease.cli import main
+from tests.live.broker_calls import DONE, make
+from tests.live.deployment import NAMESPACE, Deployment, settings_of
+from tests.live.sweeps import OFFERED
+
+HOME = "sweepers"
+LOGIN = "run_reader_0123456789abcdefghij"
+
+
+@dataclass(frozen=True)
+class Swept:
+    site: Deployment
+    kubernetes: Kubernetes
+    folder: Path
+    """`stack/` and `identity/` as the pod has them."""
+    environment: dict[str, str]
+
+    @property
+    def account(self) -> str:
+        return f"{self.site.installation}-sweeper"
+
+    def token(self, audience: str, pod: str | None = "sweep-1") -> str:
+        return self.kubernetes.token(HOME, self.account, audience, pod)
+
+    def as_account(self) -> HttpsClient:
+        """The API server as the sweeper's pod has it."""
+        host, port = (self.environment[f"KUBERNETES_SERVICE_{part}"] for part in ("HOST", "PORT"))
+        tls = ssl.create_default_context(cafile=str(self.folder / "identity" / "cluster-ca.crt"))
+        bearer = {"Authorization": f"Bearer {self.token(self.kubernetes.issuer)}"}
+        return HttpsClient(f"https://{host}:{port}", tls, bearer)
+
+
+@pytest.fixture(scope="module")
+def swept(
+    postgres18: PostgresServer, openbao: OpenBao, kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory
+) -> Swept:
+    folder = tmp_path_factory.mktemp("component")
+    site = Deployment("clean", "pg18-clean", 18, False, postgres18, openbao, kubernetes)
+    home = private_folder(folder / "deployed")
+    sweeper = {"namespace": HOME, "image": "registry/runlease", "leases": ["sweeper"], "apply": True}
+    settings = {**settings_of(site, home, profiles=OFFERED), "sweeper": sweeper}
+    for database in settings["databases"].values():
+        database["close"] = []
+    for namespace in (NAMESPACE, HOME):
+        kubernetes.create_namespace(namespace)
+    apply_without_pulumi(settings, Servers(postgres18, openbao, kubernetes, kubernetes), home)
+    return placed(site, kubernetes, folder)
+
+
+def placed(site: Deployment, kubernetes: Kubernetes, folder: Path) -> Swept:
+    """What the CronJob's pod would find in its volumes."""
+    config = yaml.safe_load(kubernetes.kubeconfig.read_text())
+    cluster = config["clusters"][0]["cluster"]
+    server = urlsplit(cluster["server"])
+    address = {"KUBERNETES_SERVICE_HOST": str(server.hostname), "KUBERNETES_SERVICE_PORT": str(server.port)}
+    made = Swept(site, kubernetes, folder, address)
+    kubernetes.create_pod(HOME, "sweep-1", made.account)
+    stack, identity = private_folder(folder / "stack"), private_folder(folder / "identity")
+    found = kubernetes.get("v1", "ConfigMap", made.account, HOME)
+    assert found
+    for name, text in found["data"].items():
+        (stack / name).write_text(text)
+    (identity / "vault-token").write_text(made.token(site.audience))
+    (identity / "cluster-token").write_text(made.token(kubernetes.issuer))
+    (identity / "cluster-ca.crt").write_text(authority(cluster))
+    return made
+
+
+def authority(cluster: dict[str, Any]) -> str:
+    if "certificate-authority-data" in cluster:
+        return base64.b64decode(cluster["certificate-authority-data"]).decode()
+    return Path(cluster["certificate-authority"]).read_text()
+
+
+@pytest.fixture
+def command(swept: Swept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """The container's own command, with the paths of this machine."""
+    monkeypatch.delenv("VAULT_TOKEN", raising=False)
+    for name, value in swept.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*more: str) -> tuple[int, dict[str, Any]]:
+        stack, identity = swept.folder / "stack" / "stack.yaml", swept.folder / "identity"
+        code = main(["sweep", str(stack), "--identity", str(identity), "--format", "json", *more])
+        return code, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_its_pod_ends_what_dead_runs_left_and_leaves_nothing_itself(swept: Swept, command: Any) -> None:
+    with swept.site.as_vault(undone=False) as vault:
+        assert make(vault, login=LOGIN) == DONE
+    lease = swept.site.take("seeder")
+    swept.kubernetes.remove_pod(NAMESPACE, f"{swept.site.installation}-seeder")
+    code, found = command("--older-than", "0s")
+    assert (code, found["partial"]) == (3, [])
+    assert {one["kind"] for one in found["remnants"]} == {"lease without a pod", "login without a lease"}
+    code, ended = command("--older-than", "0s", "--apply")
+    assert (code, ended["partial"]) == (0, [])
+    assert {"revoked", "dropped"} <= {one["outcome"] for one in ended["remnants"]}
+    left = swept.site.rows("SELECT rolname::text FROM pg_roles WHERE rolname ~ '^run_'")
+    assert left == []
+    assert not swept.site.rows("SELECT FROM pg_roles WHERE rolname = %s", lease.login)
+    assert command("--older-than", "0s", "--apply")[0] == 0
+
+
+def test_by_default_it_leaves_alone_what_is_younger_than_ten_minutes(swept: Swept, command: Any) -> None:
+    with swept.site.leased("reader"):
+        nothing = {"partial": [], "applied": True, "remnants": [], "summary": "nothing left; 0 ended"}
+        assert command("--apply") == (0, nothing)
+
+
+def test_the_api_server_lets_its_account_get_one_pod_and_nothing_else(swept: Swept) -> None:
+    api = swept.as_account()
+    swept.kubernetes.create_service_account(NAMESPACE, "run-reader")
+    swept.kubernetes.create_pod(NAMESPACE, "one", "run-reader")
+    assert api.request("GET", f"/api/v1/namespaces/{NAMESPACE}/pods/one")["metadata"]["name"] == "one"
+    for method, path in (
+        ("GET", f"/api/v1/namespaces/{NAMESPACE}/pods"),
+        ("GET", "/api/v1/namespaces/kube-system/pods/one"),
+        ("GET", f"/api/v1/namespaces/{NAMESPACE}/secrets"),
+        ("GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps"),
+        ("DELETE", f"/api/v1/namespaces/{NAMESPACE}/pods/one"),
+        ("POST", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/run-reader/token"),
+    ):
+        with pytest.raises(RefusedError) as refused:
+            api.request(method, path, {} if method == "POST" else None)
+        assert refused.value.status in (403, 404), path
+        assert refused.value.status == 403 or "could not find" in refused.value.reason, path
+    swept.kubernetes.remove_pod(NAMESPACE, "one")
+
+
+@pytest.mark.parametrize("who", ["another account", "no pod", "another audience", "the api server's audience"])
+def test_vault_lets_nobody_else_be_the_sweeper(swept: Swept, who: str) -> None:
+    site, kubernetes = swept.site, swept.kubernetes
+    kubernetes.create_service_account(HOME, "stranger")
+    kubernetes.create_pod(HOME, "stranger", "stranger")
+    tokens = {
+        "another account": lambda: kubernetes.token(HOME, "stranger", site.audience, "stranger"),
+        "no pod": lambda: swept.token(site.audience, None),
+        "another audience": lambda: swept.token("runlease/other"),
+        "the api server's audience": lambda: swept.token(kubernetes.issuer),
+    }
+    body = {"role": f"{site.installation}.{HOME}.{swept.account}", "jwt": tokens[who]()}
+    with pytest.raises(RefusedError):
+        site.openbao.request("POST", f"/auth/{site.installation}-jwt/login", body)
+    body["jwt"] = swept.token(site.audience)
+    made = site.openbao.request("POST", f"/auth/{site.installation}-jwt/login", body)
+    site.openbao.request("PUT", "/auth/token/revoke-self", {}, made["auth"]["client_token"])
+
+
+def test_its_token_takes_no_lease_of_a_run(swept: Swept) -> None:
+    site = swept.site
+    body = {"role": f"{site.installation}.{HOME}.{swept.account}", "jwt": swept.token(site.audience)}
+    made = site.openbao.request("POST", f"/auth/{site.installation}-jwt/login", body)["auth"]
+    assert made["policies"] == [f"{site.installation}.runlease.sweeper", f"{site.installation}.sweeper"]
+    for lease in ("reader", "migrator"):
+        with pytest.raises(RefusedError) as refused:
+            site.openbao.request("GET", f"/{site.installation}-db/creds/{lease}", token=made["client_token"])
+        assert refused.value.status == 403
+    site.openbao.request("PUT", "/auth/token/revoke-self", {}, made["client_token"])
+
+
+def test_the_api_server_admits_its_pod_where_only_restricted_pods_may_be(swept: Swept) -> None:
+    job = swept.kubernetes.get("batch/v1", "CronJob", swept.account, HOME)
+    assert job
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    strict = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "strict", "labels": labels}}
+    swept.kubernetes.apply(strict)
+    swept.kubernetes.create_service_account("strict", swept.account)
+    template = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    metadata = {"name": "swept", "namespace": "strict"}
+    swept.kubernetes.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template})
+    swept.kubernetes.remove_pod("strict", "swept")
+
+
+def test_another_cluster_is_noticed_and_no_pod_is_taken_for_gone(swept: Swept, command: Any) -> None:
+    stack = swept.folder / "stack" / "stack.yaml"
+    kept = stack.read_text()
+    lease = swept.site.take("seeder")
+    swept.kubernetes.remove_pod(NAMESPACE, f"{swept.site.installation}-seeder")
+    stack.write_text(kept.replace(swept.kubernetes.issuer, "https://another.invalid"))
+    try:
+        code, found = command("--older-than", "0s", "--apply")
+    finally:
+        stack.write_text(kept)
+    assert code == 4
+    assert any("another cluster" in why for why in found["partial"])
+    assert found["remnants"] == []
+    swept.site.revoke(lease)

@@ -1,0 +1,155 @@
+"""kill -9 of guards, Vault, PostgreSQL and the API server at any moment: what is left, with a sweep and without.
+
+RUNLEASE_CRASHES=500 makes as many runs; RUNLEASE_SEED repeats them. The counts are printed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+
+from lab import folders
+from lab.certificates import CertificateAuthority
+from lab.https import RefusedError
+from lab.kubernetes import Kubernetes
+from lab.kubernetes_server import find_apiserver
+from lab.openbao import OpenBao
+from lab.postgres import PostgresServer
+from lab.postgres_binaries import binaries
+from lab.processes import Processes
+from tests.live.crashes import (
+    NOTHING,
+    PROFILES,
+    Crowd,
+    Fate,
+    access_entries,
+    counts,
+    fates,
+    kill_apiserver,
+    kill_openbao,
+    kill_postgres,
+    wait_for_apiserver,
+)
+from tests.live.guards import config_of
+from tests.live.sweeps import SweptSite
+
+RUNS = int(os.environ.get("RUNLEASE_CRASHES", "48"))
+SEED = int(os.environ.get("RUNLEASE_SEED", str(random.SystemRandom().randrange(10**6))))
+AT_ONCE, TTL = 16, 20
+PATIENCE = 120
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Crowd, SweptSite, Callable[[str], None]]]:
+    """Servers of its own: others would not forgive."""
+    with folders.lab_folder() as folder, Processes(folder) as processes:
+        ca = CertificateAuthority(folder)
+        server = PostgresServer.start(folder, ca, processes, binaries(18))
+        openbao = OpenBao.start(folder, ca, processes)
+        apiserver = find_apiserver()
+        assert apiserver
+        assert apiserver.binary
+        kubernetes = Kubernetes.start(folder, ca, processes, apiserver)
+        swept = SweptSite.made("crash", server, openbao, kubernetes, folder)
+        for profile in PROFILES:
+            short = {"default_ttl": TTL, "max_ttl": TTL}
+            openbao.request("POST", f"/{swept.site.installation}-db/roles/{profile}", short, openbao.root_token)
+        config = config_of(swept.site, folder, lease={"ttl": TTL, "max_ttl": TTL})
+        kills = {
+            "Vault": lambda: kill_openbao(openbao),
+            "PostgreSQL": lambda: kill_postgres(server),
+            "the API server": lambda: kill_apiserver(kubernetes, processes),
+        }
+
+        def kill(name: str) -> None:
+            kills[name]()
+
+        home = tmp_path_factory.mktemp("crashes")
+        yield Crowd(swept.site, kubernetes, config, home, {}, []), swept, kill
+
+
+def crash(crowd: Crowd, kill: Callable[[str], None], chance: random.Random, first: int, runs: int) -> list[Fate]:
+    """So many runs, while servers are killed; afterwards every server is back, and no pod is left."""
+    ended = fates(chance, runs, first)
+    for fate in ended:
+        crowd.announce(fate)
+    killed, waiting = list[str](), ["the API server"]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        running = [threads.submit(crowd.live, fate) for fate in ended]
+        while not all(one.done() for one in running):
+            time.sleep(chance.uniform(0.2, 1.5))
+            killed.append(chance.choice(["Vault", "PostgreSQL", *waiting]))
+            kill(killed[-1])
+            waiting = [one for one in waiting if one != killed[-1]]  # once: it needs longer to come back than a run
+        for one in running:
+            one.result()
+    wait_for_apiserver(crowd.kubernetes)
+    crowd.bury(ended)
+    kinds = {name: killed.count(name) for name in sorted(set(killed))}
+    guards = sum(fate.ending == "kill" for fate in ended)
+    print(f"\n  seed {SEED}: {runs} runs, {guards} guards killed, servers killed: {kinds}")
+    return ended
+
+
+def wait_for(what: Callable[[], bool], seconds: float = PATIENCE) -> None:
+    deadline = time.monotonic() + seconds
+    while not what() and time.monotonic() < deadline:
+        time.sleep(0.5)
+
+
+@pytest.mark.timeout(3000)
+def test_after_any_crash_one_sweep_leaves_nothing(
+    crowd: tuple[Crowd, SweptSite, Callable[[str], None]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs, swept, kill = crowd
+    declared = access_entries(swept.site)
+    with capsys.disabled():
+        crash(runs, kill, random.Random(SEED), 0, RUNS)  # noqa: S311 - it picks endings, no secrets
+        before = counts(swept.site, declared)
+        applied = swept.sweep(apply=True)
+        print(f"  before the sweep: {before}; it says: {applied.summary}")
+        # Vault answers for a token before it has dropped what the token took.
+        wait_for(lambda: counts(swept.site, declared) == NOTHING, 15)
+        print(f"  after it: {counts(swept.site, declared)}")
+    assert applied.partial == ()
+    assert counts(swept.site, declared) == NOTHING
+    assert applied.exit_code == 0
+    assert swept.told(apply=True) == []
+
+
+@pytest.mark.timeout(3000)
+def test_after_any_crash_the_ttl_leaves_nothing_that_anybody_can_use(
+    crowd: tuple[Crowd, SweptSite, Callable[[str], None]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a sweep. A login that Vault made and forgot stays, expired; nobody was ever told its password."""
+    runs, swept, kill = crowd
+    declared = access_entries(swept.site)
+    bao, lists = swept.site.openbao, f"/sys/leases/lookup/{swept.site.installation}-db/creds"
+
+    def leases() -> int:
+        found = 0
+        for profile in PROFILES:
+            with suppress(RefusedError):  # 404: there is none
+                found += len(bao.request("LIST", f"{lists}/{profile}/", token=bao.root_token)["data"]["keys"])
+        return found
+
+    with capsys.disabled():
+        crash(runs, kill, random.Random(SEED + 1), RUNS, RUNS // 2)  # noqa: S311 - as above
+        print(f"  before the ttl: {counts(swept.site, declared)}, {leases()} leases")
+        wait_for(lambda: leases() == 0)
+        time.sleep(6)  # a login outlives its lease by 5 s
+        after = counts(swept.site, declared)
+        print(f"  after it, without a sweep: {after}, {leases()} leases")
+        left = swept.site.rows("SELECT rolname::text, rolvaliduntil < now() FROM pg_roles WHERE rolname ~ '^run_'")
+    assert leases() == 0
+    assert after["sessions"] == 0
+    assert all(expired for _, expired in left)
+    assert after["schemas"] <= after["logins"]
+    swept.sweep(apply=True)
+    assert counts(swept.site, declared) == NOTHING
