@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from runlease.access.rules import RULES
-from runlease.commands import access, sweep, trace, verify
+from runlease.commands import access, evidence, sweep, trace, verify
 from runlease.config import ConfigError
 from runlease.config.files import missing_files, read_stack_file
 from runlease.config.names import LeaseName, VaultName
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add(commands)
     trace.add(commands)
     verify.add(commands)
+    evidence.add(commands, main)
     return parser
 
 
