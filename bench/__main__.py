@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from bench import BenchError, lease, many, overhead, preview, registration, report
+from bench import BenchError, lease, many, overhead, preview, registration, report, trace
 from bench.site import deployed_site
 from bench.table import document, shares_table, table
 from lab import LabError
@@ -30,6 +30,8 @@ def main() -> int:
         print("a large difference of access …", flush=True)
         comparisons += report.compare()
         comparisons += preview.compare()
+        print("logs of 500 runs, 1 GB …", flush=True)
+        comparisons += trace.compare()
         print("registrations, a few minutes …", flush=True)
         comparisons += registration.compare()
     except (BenchError, LabError) as error:

@@ -4,9 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-LOGIN_PREFIX = b"run_"
-"""How the name of every leased login begins; the broker makes no other."""
-
 
 class BrokenError(ValueError):
     """A line that is not what its format says. Counted, never fatal."""

@@ -21,6 +21,10 @@ class Format(Protocol):
     def name(self) -> str:
         """What PostgreSQL calls it."""
 
+    @property
+    def needle(self) -> bytes:
+        """What stands in the line that begins an entry of a leased login: all others are passed over unread."""
+
     def knows(self, line: bytes) -> bool:
         """Whether this line begins an entry of this format."""
 
@@ -40,6 +44,7 @@ class CsvLog:
 
     clock: Clock
     name: str = "csvlog"
+    needle: bytes = b',"run_'
 
     def knows(self, line: bytes) -> bool:
         """A time, and then columns."""
@@ -98,6 +103,7 @@ class JsonLog:
 
     clock: Clock
     name: str = "jsonlog"
+    needle: bytes = b'"user":"run_'
 
     def knows(self, line: bytes) -> bool:
         """An object that begins with a time."""
@@ -105,7 +111,7 @@ class JsonLog:
 
     def begins(self, block: bytes, start: int, end: int) -> bool:
         """By the key of the user, or the ledger's words."""
-        return block.find(b'"user":"run_', start, end) >= 0 or block.find(LEDGER, start, end) >= 0
+        return block.find(self.needle, start, end) >= 0 or block.find(LEDGER, start, end) >= 0
 
     def extent(self, block: bytes, start: int) -> int:
         """The end of the line."""

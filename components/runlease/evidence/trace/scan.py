@@ -3,8 +3,8 @@
 from collections.abc import Generator, Iterable, Iterator
 
 from runlease.evidence.trace.files import Opened
-from runlease.evidence.trace.model import LOGIN_PREFIX, Read
-from runlease.evidence.trace.postgres_formats import Format
+from runlease.evidence.trace.model import Read
+from runlease.evidence.trace.postgres_formats import LEDGER, Format
 from runlease.readers.error import ReadError
 
 _LONGEST = 16 << 20
@@ -48,9 +48,19 @@ def entries(begin: bytes, file: Opened, form: Format, read: Read) -> Iterator[by
 
 
 def _of_block(block: bytes, form: Format, final: bool) -> Generator[bytes, None, int]:
+    """Entries; at last where the one begins that the block does not end, or -1."""
+    needles = (form.needle, LEDGER)
+    next_of = [-1, -1]
     position = 0
-    while (hit := block.find(LOGIN_PREFIX, position)) >= 0:
-        start = max(block.rfind(b"\n", position, hit) + 1, position)
+    while True:
+        for number, needle in enumerate(needles):
+            if next_of[number] < position:
+                found = block.find(needle, position)
+                next_of[number] = found if found >= 0 else len(block)
+        hit = min(next_of)
+        if hit == len(block):
+            return -1
+        start = block.rfind(b"\n", position, hit) + 1 or position
         newline = block.find(b"\n", hit)
         if newline < 0:
             if not final:
@@ -66,4 +76,3 @@ def _of_block(block: bytes, form: Format, final: bool) -> Generator[bytes, None,
             end = len(block)
         yield block[start:end]
         position = end
-    return -1

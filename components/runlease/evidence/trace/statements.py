@@ -21,7 +21,7 @@ _LONGEST = 64 * 1024
 
 
 def events(
-    records: Iterable[Record], shown: Shown, told: Shown, matches: Callable[[str], bool]
+    records: Iterable[Record], shown: Shown, told: Shown, matches: Callable[[str], bool] | None
 ) -> Iterator[tuple[Event, bool]]:
     """Each event, and whether its statement is asked for. A duration on a line of its own joins its statement."""
     waiting: dict[str, list[tuple[Event, bool]]] = {}
@@ -34,7 +34,7 @@ def events(
             yield from waiting.pop(record.session, [])
             continue
         made = _event(record, shown, told)
-        found = (made, matches(f"{record.message}\n{record.statement}")) if made else None
+        found = (made, matches is None or matches(f"{record.message}\n{record.statement}")) if made else None
         # pgaudit speaks between a statement and its duration.
         if found and held and found[0].kind is Kind.AUDIT and len(held) < _HELD:
             held.append(found)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from runlease.evidence.trace.values import hidden
 
 
-def asks_for(statement: str, table: str) -> Callable[[str], bool]:
+def asks_for(statement: str, table: str) -> Callable[[str], bool] | None:
     """Whether a log's message holds the text, and names the table. White space and case do not count.
 
     The table is looked for outside of literals and comments, with or without a schema before it: what a view or a
-    function touches is not seen, and pgaudit says it.
+    function touches is not seen, and pgaudit says it. None where nothing is asked.
     """
     words = " ".join(statement.lower().split())
     schema, _, name = table.rpartition(".")
@@ -23,4 +23,4 @@ def asks_for(statement: str, table: str) -> Callable[[str], bool]:
             return False
         return not name or bool(named.search(hidden(message)))
 
-    return matches if words or name else lambda _: True
+    return matches if words or name else None
