@@ -130,6 +130,12 @@ def test_a_login_without_a_lease_is_found(logs: Logs) -> None:
     assert "1 sessions with 2 statements" in one.what
 
 
+def test_an_audit_log_that_begins_too_late_makes_the_answer_partial(logs: Logs) -> None:
+    logs.vault(taken(at=500))
+    logs.server(csvlog([created(OTHER), statement(1, "SELECT b", OTHER)]))
+    assert "first lease of the audit log is of 2026-11-24T12:08:20Z" in logs.ask(question=UNATTRIBUTED).partial[0]
+
+
 def test_a_login_made_for_no_lease_is_found_unused(logs: Logs) -> None:
     logs.vault(taken())
     logs.server(csvlog([created(OTHER), dropped(OTHER)]))

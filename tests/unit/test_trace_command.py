@@ -130,6 +130,11 @@ def test_findings_are_in_the_exit_code(files: list[str], capsys: pytest.CaptureF
     assert f"no lease: {LOGIN}: " in capsys.readouterr().out
 
 
+def test_a_run_that_is_not_there_says_so(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*files, "--run", "release-9"]) == 0
+    assert "Nothing: the audit log has no lease of this run." in capsys.readouterr().out
+
+
 def test_an_empty_period_says_so(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*files, "--since", "2027-01-01"]) == 0
     told = capsys.readouterr().out

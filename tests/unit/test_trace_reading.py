@@ -179,6 +179,14 @@ def test_another_prefix_can_be_declared(logs: Logs) -> None:
     assert [(event.at, event.text) for event in answer.events] == [(NOON, "SELECT a")]
 
 
+def test_the_prefix_of_rds_is_one(logs: Logs) -> None:
+    line = f"2026-11-24 12:00:00 UTC:10.0.0.1(4711):{LOGIN}@shop:[42]:LOG:  statement: SELECT a"
+    logs.server(f"2026-11-24 12:00:00 UTC::@:[7]:LOG:  checkpoint starting: run_x\n{line}\n".encode())
+    answer = logs.ask(prefix="%t:%r:%u@%d:[%p]:")
+    assert [(event.at, event.database, event.text) for event in answer.events] == [(NOON, "shop", "SELECT a")]
+    assert answer.partial == []
+
+
 @pytest.mark.parametrize(
     ("prefix", "problem"),
     [

@@ -58,4 +58,5 @@ def test_errors_name_objects_and_no_values(message: str, told: str) -> None:
 
 def test_passwords_and_verifiers_are_never_shown() -> None:
     assert without_secrets("ALTER ROLE a PASSWORD 'x''y' VALID UNTIL 'z'") == "ALTER ROLE a PASSWORD ? VALID UNTIL 'z'"
+    assert without_secrets("SELECT dblink('host=a password=b c')") == "SELECT dblink('host=a password=? c')"
     assert without_secrets("SELECT f('SCRAM-SHA-256$4096:a$b:c')") == "SELECT f('?')"

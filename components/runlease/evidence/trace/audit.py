@@ -22,6 +22,8 @@ class Audit:
     """By the hash of the login, where the log has no name."""
     nameless: int = 0
     """Leases without even a hash."""
+    begin: datetime | None = None
+    """When the first lease was taken."""
     asked: dict[str, datetime] = field(default_factory=dict)
     """When a token asked for a revocation first, by its accessor."""
 
@@ -60,6 +62,7 @@ class Audit:
         if request.get("mount_type", "database") != "database":
             return
         lease = _lease(entry, name)
+        self.begin = min(self.begin or lease.taken, lease.taken)
         if not lease.login:
             self.nameless += 1
         elif lease.login.startswith(_HASHED):

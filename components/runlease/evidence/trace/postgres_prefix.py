@@ -12,7 +12,7 @@ from runlease.readers.error import ReadError
 DEFAULT_PREFIX = "%m [%p] %q[user=%u,db=%d,app=%a,client=%h,sess=%c] "
 """What the documents recommend: it has all that is needed, and the user before what a session can set."""
 
-_STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? [^\s,\]]+"
+_STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? (?:[A-Za-z]+|[+-]\d\d(?::?\d\d)?)"
 _ESCAPES = {
     "a": r"(?P<application>.{0,255}?)",
     "u": r"(?P<user>.{0,255}?)",

@@ -165,6 +165,12 @@ class _Reading:
         leases, lives = self.audit.leases, self.lives.by_login
         kept = self.used if self.wanted is None else self.wanted
         chosen = sorted((leases[login] for login in kept if login in leases), key=lambda one: (one.taken, one.login))
+        findings = sorted(self._findings_asked_for(), key=lambda one: (one.first, one.login, one.kind))
+        begin = self.audit.begin
+        if begin and any(one.kind == "no lease" and one.first < begin for one in findings):
+            self.partial.append(
+                f"the first lease of the audit log is of {begin:%Y-%m-%dT%H:%M:%SZ}: name older logs too"
+            )
         broken = [f"{one.name}: {one.broken} broken entries were passed over" for one in self.reads if one.broken]
         cut = [f"{one.name}: ends in the middle of an entry" for one in self.reads if one.cut]
         return Answer(
@@ -175,7 +181,7 @@ class _Reading:
             owners=self.sources.owners,
             spool=self.spool,
             found=self.found,
-            findings=sorted(self._findings_asked_for(), key=lambda one: (one.first, one.login, one.kind)),
+            findings=findings,
             reads=self.reads,
             span=self.span,
             partial=[*self.partial, *broken],

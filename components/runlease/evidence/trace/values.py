@@ -17,6 +17,7 @@ _PASSWORD = re.compile(
     r"(\bPASSWORD\s+)(?:[eE]?'(?:[^']|'')*(?:'|\Z)|\$\w*\$.*?(?:\$\w*\$|\Z))", re.IGNORECASE | re.DOTALL
 )
 _VERIFIER = re.compile(r"SCRAM-SHA-256\$[^\s'\"]+|\bmd5[0-9a-f]{32}\b")
+_CONNECTION = re.compile(r"(\bpassword\s*=\s*)[^\s'\"&]+", re.IGNORECASE)
 _OBJECTS = (
     "relation column table view schema role user database function procedure type index constraint sequence trigger "
     "policy extension operator cursor savepoint parameter language domain"
@@ -39,7 +40,7 @@ def hidden_message(message: str) -> str:
 
 def without_secrets(statement: str) -> str:
     """With its values, and never with a password or a verifier."""
-    return _VERIFIER.sub("?", _PASSWORD.sub(r"\1?", statement))
+    return _CONNECTION.sub(r"\1?", _VERIFIER.sub("?", _PASSWORD.sub(r"\1?", statement)))
 
 
 def _shown(found: re.Match[str]) -> str:
