@@ -28,6 +28,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("stack_file", type=Path, help="for example stacks/Pulumi.prod.yaml")
     parser.add_argument("--login", help="login in PostgreSQL; default: the admin of each database")
+    parser.add_argument("--kubeconfig", type=Path, help="with a token; default: Kubernetes is not asked")
     parser.add_argument("--format", choices=tuple(FORMATS), default="text", help="default: text")
     parser.add_argument("-o", "--output", type=Path, help="a file in the place of standard output")
     parser.add_argument(
@@ -47,6 +48,6 @@ def _verify(given: argparse.Namespace) -> int:
     settings, folder = read_stack_file(given.stack_file), given.stack_file.parent
     if missing := missing_files(settings, folder):
         raise ConfigError(missing)
-    verified = verify(Asking(settings, folder, os.environ, given.login))
+    verified = verify(Asking(settings, folder, os.environ, given.login, given.kubeconfig))
     write(given.output, FORMATS[given.format](verified))
     return exit_code(found=verified.at_least(Severity[given.fail_on.upper()]), partial=bool(verified.not_tried))

@@ -12,6 +12,7 @@ from runlease.access.rules import Acceptance
 from runlease.config import Settings, to_acceptances
 from runlease.evidence.verify.check import Found, NotTried, Verified
 from runlease.evidence.verify.drift import verify_drift
+from runlease.evidence.verify.edge_kubernetes import verify_kubernetes
 from runlease.evidence.verify.edge_postgresql import Session, live_logins, verify_server
 from runlease.evidence.verify.edge_vault import not_read, verify_vault
 from runlease.evidence.verify.site import Site
@@ -31,6 +32,8 @@ class Asking:
     environment: Mapping[str, str] = field(repr=False)
     login: str | None = None
     """The login in PostgreSQL; None for each database's admin."""
+    kubeconfig: Path | None = None
+    """None: Kubernetes is not asked, and the answer is whole without it."""
 
     def open(self, key: str, dbname: str) -> Session:
         """A session that can change nothing. Raises psycopg.OperationalError."""
@@ -73,6 +76,8 @@ def _answers(asking: Asking, today: date) -> Iterator[Found | NotTried]:
     there = [site for key, site in sites.items() if key not in away]
     yield from verify_vault(settings, asking.folder, token, partial(_logins, asking, there))
     yield from _drift(asking, today)
+    if asking.kubeconfig is not None:
+        yield from verify_kubernetes(settings, asking.kubeconfig)
 
 
 def _logins(asking: Asking, sites: Iterable[Site]) -> tuple[str, ...]:
