@@ -127,6 +127,12 @@ def shop(request: pytest.FixtureRequest, sites: Sites) -> Deployment:
     return sites.site(request.param, False)
 
 
+@pytest.fixture(params=[15, 18], ids=["pg15", "pg18"], scope="module")
+def audited(request: pytest.FixtureRequest, sites: Sites) -> Deployment:
+    """A self-managed site of each version in which no other test leaves anything."""
+    return sites.audited(request.param)
+
+
 @pytest.fixture
 def runs(shop: Deployment, lab_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begin]:
     """Begin a run of a Task there: name of the Task, name of the lease, and what `task_runs.begin` takes."""

@@ -201,6 +201,14 @@ class Sites:
                 session.execute(FOREIGN)
         return self._made[key, major]
 
+    def audited(self, major: int) -> Deployment:
+        """As the self-managed site, for what looks at all that is there."""
+        key = "audited"
+        if (key, major) not in self._made:
+            made = self._made[key, major] = self._deploy(key, major, managed=False)
+            made.migrate(*MIGRATION)
+        return self._made[key, major]
+
     def shelf(self, major: int, managed: bool) -> Deployment:
         """A database that existed with its tables, where the seeder is narrowed to one; `later` came afterwards."""
         key = "mshelf" if managed else "shelf"

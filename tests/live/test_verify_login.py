@@ -20,19 +20,19 @@ LOGIN, PASSWORD = "runlease_verify", "verify-password"
 
 @pytest.fixture
 def verifier(
-    shop: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    audited: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Verifier]:
     """A login without any right, and a token without any policy."""
-    with shop.as_superuser() as session:
+    with audited.as_superuser() as session:
         verifier = session.pgconn.encrypt_password(PASSWORD.encode(), LOGIN.encode(), b"scram-sha-256").decode()
         session.execute(SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(Identifier(LOGIN), Literal(verifier)))
-        session.execute(SQL("GRANT CONNECT ON DATABASE {} TO {}").format(Identifier(shop.dbname), Identifier(LOGIN)))
-    made = Verifier(shop, tmp_path, monkeypatch, capsys, connect=[LOGIN])
+        session.execute(SQL("GRANT CONNECT ON DATABASE {} TO {}").format(Identifier(audited.dbname), Identifier(LOGIN)))
+    made = Verifier(audited, tmp_path, monkeypatch, capsys, connect=[LOGIN])
     made.password(PASSWORD)
     yield made
-    with shop.as_superuser("postgres") as session:
+    with audited.as_superuser("postgres") as session:
         session.execute(SQL("DROP OWNED BY {}").format(Identifier(LOGIN)))
-    with shop.as_superuser() as session:
+    with audited.as_superuser() as session:
         session.execute(SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(Identifier(LOGIN)))
 
 
@@ -47,6 +47,7 @@ def test_a_login_without_rights_finds_the_same_and_names_what_it_needs_to_see_th
     assert code == 5
     assert text.startswith("PARTIAL, ")
     for right in (
+        f'GRANT pg_read_all_settings TO "{LOGIN}";',
         f'GRANT CONNECT ON DATABASE "{verifier.site.key}_closed" TO "{LOGIN}";',
         f'GRANT SELECT ON pg_hba_file_rules TO "{LOGIN}"; GRANT EXECUTE ON FUNCTION pg_hba_file_rules() TO "{LOGIN}";',
     ):
@@ -58,11 +59,29 @@ def test_with_what_the_documentation_gives_it_the_answer_is_whole(
     verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VAULT_TOKEN", reading_token(verifier.site, documented_policy(verifier.site)))
-    for statement in documented_sql(verifier.site, LOGIN):
+    closed = "SELECT datname FROM pg_database WHERE datallowconn AND datname <> %s"  # by other tests, too
+    for statement in [
+        *documented_sql(verifier.site, LOGIN),
+        *(f'GRANT CONNECT ON DATABASE "{name}" TO {LOGIN}' for (name,) in verifier.site.rows(closed, "")),
+    ]:
         verifier.sql(statement)
     answer = verifier.told("--login", LOGIN)
     assert answer["partial"] == []
     assert ids(answer["findings"]) == EXPLAINED
+
+
+def test_a_lease_of_the_profile_verifier_is_a_login_that_verifies(verifier: Verifier) -> None:
+    with verifier.site.leased("verifier") as lease:
+        verifier.password(lease.password)
+        answer = verifier.told("--login", lease.login)
+    assert ids(answer["findings"]) == EXPLAINED
+    tried = {reason.split(" not tried")[0].split(": ", 1)[1] for reason in answer["partial"]}
+    assert {one for one in tried if one.startswith("server: ")} == {
+        "server: LV613 weak-access-rule",
+        "server: LV614 broken-access-rule",
+        "server: LV616 preloaded-library",
+    }
+    assert f"database {verifier.site.key}_closed: the database" in tried
 
 
 def test_without_a_token_vault_is_not_tried_and_the_databases_are(
@@ -118,7 +137,7 @@ def test_nothing_is_changed(verifier: Verifier) -> None:
 def test_a_dump_of_the_whole_server_is_the_same_before_and_after(
     sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    site = sites.site(15, False)
+    site = sites.audited(15)
     verifier = Verifier(site, tmp_path, monkeypatch, capsys)
 
     def dumped() -> str:

@@ -52,7 +52,7 @@ SAMPLE = [
 
 @pytest.fixture
 def site(sites: Sites) -> Deployment:
-    return sites.site(15, False)
+    return sites.audited(15)
 
 
 @pytest.mark.parametrize(("id", "violation", "assertion"), SAMPLE, ids=[one[0] for one in SAMPLE])

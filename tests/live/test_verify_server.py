@@ -19,8 +19,8 @@ from tests.live.deployment import Deployment, settings_of
 
 
 @pytest.fixture
-def site(shop: Deployment, tmp_path: Path) -> Site:
-    return Site.of(shop.key, load(settings_of(shop, tmp_path)))
+def site(audited: Deployment, tmp_path: Path) -> Site:
+    return Site.of(audited.key, load(settings_of(audited, tmp_path)))
 
 
 def asked(site: Site, session: psycopg.Connection, id: str) -> list[Found]:
@@ -32,8 +32,8 @@ def asked(site: Site, session: psycopg.Connection, id: str) -> list[Found]:
 # --- sessions
 
 
-def test_a_session_whose_role_was_dropped_is_found_by_its_pid(shop: Deployment, site: Site) -> None:
-    with shop.leased("reader") as lease, shop.connect(lease) as orphan, shop.as_superuser() as session:
+def test_a_session_whose_role_was_dropped_is_found_by_its_pid(audited: Deployment, site: Site) -> None:
+    with audited.leased("reader") as lease, audited.connect(lease) as orphan, audited.as_superuser() as session:
         with session.transaction(force_rollback=True):
             session.execute(SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(Identifier(lease.login)))
             (found,) = asked(site, session, "LV103")
@@ -43,8 +43,8 @@ def test_a_session_whose_role_was_dropped_is_found_by_its_pid(shop: Deployment, 
             orphan.execute("SELECT 1")
 
 
-def test_a_session_past_its_logins_expiry_is_found_by_its_pid(shop: Deployment, site: Site) -> None:
-    with shop.leased("reader") as lease, shop.connect(lease) as late, shop.as_superuser() as session:
+def test_a_session_past_its_logins_expiry_is_found_by_its_pid(audited: Deployment, site: Site) -> None:
+    with audited.leased("reader") as lease, audited.connect(lease) as late, audited.as_superuser() as session:
         with session.transaction(force_rollback=True):
             session.execute(SQL("ALTER ROLE {} VALID UNTIL '2020-01-01'").format(Identifier(lease.login)))
             (found,) = asked(site, session, "LV104")
@@ -55,21 +55,21 @@ def test_a_session_past_its_logins_expiry_is_found_by_its_pid(shop: Deployment, 
 # --- other databases
 
 
-def test_what_stands_open_in_another_database_is_found_there(shop: Deployment, site: Site) -> None:
-    reader = Identifier(f"{shop.key}_reader")
-    with shop.as_superuser(shop.neighbour) as session:
+def test_what_stands_open_in_another_database_is_found_there(audited: Deployment, site: Site) -> None:
+    reader = Identifier(f"{audited.key}_reader")
+    with audited.as_superuser(audited.neighbour) as session:
         session.execute("GRANT CREATE ON SCHEMA public TO PUBLIC; CREATE TABLE public.left_open (one int)")
         session.execute(
             SQL("GRANT TRIGGER ON public.left_open TO {}; GRANT SELECT ON public.left_open TO PUBLIC").format(reader)
         )
-        answers = list(verify_server(site, shop.as_superuser))
+        answers = list(verify_server(site, audited.as_superuser))
         session.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC; DROP TABLE public.left_open")
     found = {(one.id, one.place, one.object) for one in answers if isinstance(one, Found)}
-    there = f"{shop.key}: database {shop.neighbour}"
+    there = f"{audited.key}: database {audited.neighbour}"
     assert {
-        ("LV203", there, f"runlease_{shop.key}_vault"),
-        ("LV210", there, f"{shop.key}_reader"),
-        ("LV214", f"{shop.key}: server", f"{shop.key}_reader"),
+        ("LV203", there, f"runlease_{audited.key}_vault"),
+        ("LV210", there, f"{audited.key}_reader"),
+        ("LV214", f"{audited.key}: server", f"{audited.key}_reader"),
         ("LV304", there, "schema public"),
         ("LV305", there, "public.left_open"),
     } <= found
@@ -79,9 +79,9 @@ def test_what_stands_open_in_another_database_is_found_there(shop: Deployment, s
 
 
 @contextmanager
-def setting(shop: Deployment, name: str, value: str) -> Iterator[psycopg.Connection]:
+def setting(audited: Deployment, name: str, value: str) -> Iterator[psycopg.Connection]:
     """A setting of the whole server, and a session that was there before."""
-    with shop.as_superuser() as session:
+    with audited.as_superuser() as session:
         (before,) = session.execute("SELECT current_setting(%s)", [name]).fetchone() or ("",)
         change = SQL("ALTER SYSTEM SET {} = {}")
         session.execute(change.format(Identifier(name), Literal(value)))
@@ -108,33 +108,44 @@ def until(session: psycopg.Connection, name: str, value: str) -> None:
         ("LV605", "log_line_prefix", "%m [%p] "),
     ],
 )
-def test_a_setting_that_a_reload_brings_is_found(shop: Deployment, site: Site, id: str, name: str, value: str) -> None:
-    with setting(shop, name, value) as session:
+def test_a_setting_that_a_reload_brings_is_found(
+    audited: Deployment, site: Site, id: str, name: str, value: str
+) -> None:
+    with setting(audited, name, value) as session:
         until(session, name, value)
         (found,) = asked(site, session, id)
         assert found.object == name
         assert found.mend.startswith(f"ALTER SYSTEM SET {name} = ")
-    with shop.as_superuser() as session:
+    with audited.as_superuser() as session:
         assert asked(site, session, id) == []
 
 
 @pytest.mark.parametrize(("id", "name"), [("LV603", "log_connections"), ("LV604", "log_disconnections")])
-def test_a_setting_of_new_sessions_is_found(shop: Deployment, site: Site, id: str, name: str) -> None:
-    with setting(shop, name, "off") as old, shop.as_superuser() as session:
+def test_a_setting_of_new_sessions_is_found(audited: Deployment, site: Site, id: str, name: str) -> None:
+    with setting(audited, name, "off") as old, audited.as_superuser() as session:
         while session.execute("SELECT current_setting(%s)", [name]).fetchone() == ("on",):
             session.close()
-            session = shop.as_superuser()
+            session = audited.as_superuser()
         (found,) = asked(site, session, id)
         session.close()
         assert found.object == name
         old.execute(SQL("ALTER SYSTEM SET {} = on").format(Identifier(name)))
 
 
+def test_a_library_that_is_loaded_into_sessions_is_found(audited: Deployment, site: Site) -> None:
+    with audited.as_superuser() as session:
+        session.execute("SET session_preload_libraries = 'auto_explain, \"plpgsql\"'")
+        (found,) = asked(site, session, "LV616")
+        assert found.object == "session_preload_libraries"
+        session.execute("SET session_preload_libraries = auto_explain")
+        assert asked(site, session, "LV616") == []
+
+
 def test_statements_that_are_not_logged_are_found_unless_pgaudit_or_log_statement_logs_them(
-    shop: Deployment, site: Site
+    audited: Deployment, site: Site
 ) -> None:
-    with shop.as_superuser() as session:
-        assert [one.object for one in asked(site, session, "LV612")] == [shop.dbname]
+    with audited.as_superuser() as session:
+        assert [one.object for one in asked(site, session, "LV612")] == [audited.dbname]
         session.execute("SET log_statement = mod")
         assert asked(site, session, "LV612") == []
 
@@ -152,16 +163,16 @@ def test_statements_that_are_not_logged_are_found_unless_pgaudit_or_log_statemen
     ],
 )
 def test_a_line_of_pg_hba_that_lets_too_much_in_is_found_by_its_number(
-    shop: Deployment, site: Site, line: str, id: str
+    audited: Deployment, site: Site, line: str, id: str
 ) -> None:
-    file = shop.postgres.data / "pg_hba.conf"
+    file = audited.postgres.data / "pg_hba.conf"
     before = file.read_text()
     file.write_text(before + line + "\n")
     try:
-        with shop.as_superuser() as session:
+        with audited.as_superuser() as session:
             (found,) = asked(site, session, id)
     finally:
         file.write_text(before)
     assert found.object == f"pg_hba line {len(before.splitlines()) + 1}"
-    with shop.as_superuser() as session:
+    with audited.as_superuser() as session:
         assert asked(site, session, id) == []

@@ -92,6 +92,8 @@ GROUPS = (
     Seed("LV213", "{key}_reader", "GRANT SET ON PARAMETER log_statement TO {key}_reader"),
     Seed("LV213", "PUBLIC", "GRANT ALTER SYSTEM ON PARAMETER log_statement TO PUBLIC"),
     Seed("LV215", "runlease_{key}_vault", "ALTER ROLE runlease_{key}_vault RESET search_path"),
+    Seed("LV217", "mallory", "CREATE ROLE mallory LOGIN SUPERUSER"),
+    Seed("LV217", "mallory", "CREATE ROLE mallory LOGIN REPLICATION BYPASSRLS"),
     Seed("LV216", "in database {key}", "ALTER DATABASE {key} SET search_path = evil"),
     Seed("LV216", "{key}_owner", "ALTER ROLE {key}_owner SET log_statement = 'none'"),
     Seed("LV216", "runlease_{key}_broker", "ALTER ROLE runlease_{key}_broker SET session_replication_role = replica"),
@@ -189,6 +191,7 @@ LEFT = (
         "lower(integer)",
         "SET LOCAL allow_system_table_mods = on; CREATE FUNCTION pg_catalog.lower(int) RETURNS int RETURN 1",
     ),
+    Seed("LV514", "pg_read_file(text)", "ALTER FUNCTION pg_catalog.pg_read_file(text) SECURITY DEFINER"),
     Seed("LV515", "lo", "CREATE EXTENSION lo"),
     Seed(
         "LV516",

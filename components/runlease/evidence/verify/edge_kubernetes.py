@@ -50,8 +50,8 @@ class Cluster:
             # Not what it says: an error of YAML quotes the file, and the token with it.
             got = f"no {wrong}" if isinstance(wrong, KeyError) else type(wrong).__name__
             raise ReadError(
-                f"{kubeconfig}: cannot be used (got {got}, expected a context with an https server, its CA and a token). "
-                "Fix: make one with the token of `kubectl create token`"
+                f"{kubeconfig}: cannot be used (got {got}, expected a context with an https server, its CA and a "
+                "token). Fix: make one with the token of `kubectl create token`"
             ) from None
 
 

@@ -263,4 +263,18 @@ GROUPS = (
         """,
         scope=Scope.SERVER,
     ),
+    Check(
+        "LV217",
+        "powerful-role",
+        Severity.MEDIUM,
+        "Nobody but the admin, and the superuser that the server began with, passes all privileges by.",
+        f"""
+        SELECT rolname::text AS object, format('has %%s', w.words) AS detail,
+               format('ALTER ROLE %%I NOSUPERUSER NOREPLICATION NOBYPASSRLS;', rolname) AS mend
+          FROM pg_roles CROSS JOIN LATERAL {_ATTRIBUTES} w
+         WHERE (rolsuper OR rolreplication OR rolbypassrls) AND oid <> 10 AND rolname <> %(admin)s
+           AND rolname <> ALL(%(own)s::text[]) AND oid NOT IN (SELECT oid FROM leased)
+        """,  # noqa: S608 - constants alone
+        scope=Scope.SERVER,
+    ),
 )

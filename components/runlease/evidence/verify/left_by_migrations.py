@@ -212,11 +212,13 @@ LEFT_BY_MIGRATIONS = (
         "LV514",
         "in-pg-catalog",
         Severity.CRITICAL,
-        "Nothing was added to pg_catalog, which every session looks names up in first.",
+        "Nothing was added to pg_catalog, which every session looks names up in first, or made SECURITY DEFINER there.",
         """
-        SELECT p.oid::regprocedure::text AS object, 'stands in pg_catalog and did not come with the server' AS detail,
-               format('DROP ROUTINE %%s;', p.oid::regprocedure) AS mend
-          FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.oid >= 16384
+        SELECT p.oid::regprocedure::text AS object, CASE WHEN p.oid >= 16384
+                 THEN 'stands in pg_catalog and did not come with the server' ELSE 'is SECURITY DEFINER' END AS detail,
+               format(CASE WHEN p.oid >= 16384 THEN 'DROP ROUTINE %%s;' ELSE 'ALTER ROUTINE %%s SECURITY INVOKER;' END,
+                      p.oid::regprocedure) AS mend
+          FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace AND (p.oid >= 16384 OR p.prosecdef)
            AND NOT EXISTS (SELECT FROM of_extension e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
         """,
     ),

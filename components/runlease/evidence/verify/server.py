@@ -17,7 +17,6 @@ def _setting(number: int, name: str, severity: Severity, sentence: str, wrong: s
           FROM pg_settings WHERE {wrong}
         """,  # noqa: S608 - constants alone
         scope=Scope.SERVER,
-        needs="GRANT pg_read_all_settings TO {login};",
     )
 
 
@@ -159,5 +158,19 @@ SERVER = (
         "correct the line; then SELECT pg_reload_conf()",
         Scope.SERVER,
         needs=_HBA,
+    ),
+    Check(
+        "LV616",
+        "preloaded-library",
+        Severity.HIGH,
+        "No library but pgaudit and auto_explain is loaded into sessions.",
+        """
+        SELECT name AS object, format('is %%s', quote_literal(current_setting(name))) AS detail,
+               format('ALTER SYSTEM RESET %%I; SELECT pg_reload_conf();', name) AS mend
+          FROM (VALUES ('session_preload_libraries'), ('local_preload_libraries')) AS one (name)
+         WHERE regexp_replace(current_setting(name), 'pgaudit|auto_explain|[, "]', '', 'g') <> ''
+        """,
+        scope=Scope.SERVER,
+        needs="GRANT pg_read_all_settings TO {login};",
     ),
 )
