@@ -125,13 +125,29 @@ def test_a_policy_of_vault_that_gives_more_is_found(verifier: Verifier) -> None:
     assert extra["where"].startswith("access: binding ci run-reader")
 
 
-def test_statements_of_a_lease_that_pass_the_broker_by_are_found(verifier: Verifier) -> None:
-    path = "/{installation}-db/roles/reader"
-    said = verifier.vault("GET", path)["data"]
-    verifier.vault("POST", path, {"revocation_statements": ["SELECT 1"]})
+@pytest.mark.parametrize("part", ["creation", "revocation", "rollback", "renew"])
+def test_statements_of_a_lease_that_pass_the_broker_by_are_found(verifier: Verifier, part: str) -> None:
+    path, key = "/{installation}-db/roles/reader", f"{part}_statements"
+    said = verifier.vault("GET", path)["data"][key]
+    verifier.vault("POST", path, {key: ["SELECT 1"]})
     found = verifier.found()
-    verifier.vault("POST", path, {"revocation_statements": said["revocation_statements"]})
-    assert "LV706" in ids(found)
+    verifier.vault("POST", path, {key: said})
+    (one,) = [one for one in found if one["id"] == "LV706"]
+    assert one["where"] == "Vault: lease reader"
+    assert key in one["what"]
+
+
+def test_a_connection_that_lets_more_leases_through_is_found(verifier: Verifier) -> None:
+    path = f"/{{installation}}-db/config/{verifier.site.key}-data"
+    said = verifier.vault("GET", path)["data"]
+    same = {**said["connection_details"], "plugin_name": said["plugin_name"], "verify_connection": False}
+    verifier.vault("POST", path, {**same, "allowed_roles": ["*"]})
+    found = verifier.found()
+    verifier.vault("POST", path, {**same, "allowed_roles": said["allowed_roles"]})
+    (one,) = [one for one in found if one["id"] == "LV707"]
+    assert one["where"] == f"Vault: connection {verifier.site.key}-data"
+    assert one["what"] == "has another allowed_roles"
+    assert verifier.found() == []
 
 
 def test_an_audit_log_without_names_of_logins_is_found(verifier: Verifier) -> None:

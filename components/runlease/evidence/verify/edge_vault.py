@@ -63,7 +63,16 @@ def _facts(settings: Settings, engine: Engine, folder: Path, logins: Logins) -> 
         None if gave_up is None else tuple(_ids(gave_up.get("leases"), mount)),
         leases,
         _by_lease(lived, settings.leases),
+        dict(engine.below(f"{mount}/roles")),
+        _whole(engine, f"{mount}/config"),
     )
+
+
+def _whole(engine: Engine, path: str) -> Mapping[str, Mapping[str, object]] | None:
+    """Everything below a path; None where anything of it may not be read."""
+    unread = len(engine.unread)
+    found = dict(engine.below(path))
+    return found if len(engine.unread) == unread else None
 
 
 def _health(settings: Settings, folder: Path) -> Mapping[str, object]:

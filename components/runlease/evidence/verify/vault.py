@@ -8,6 +8,7 @@ from runlease.access.rules import Severity
 from runlease.config import Settings
 from runlease.config.made import database_mount
 from runlease.evidence.verify.check import Found
+from runlease.evidence.verify.issuing import judge_connections, judge_leases
 from runlease.readiness.versions import engine_version
 
 _PLACE = "Vault"
@@ -26,6 +27,10 @@ class VaultFacts:
     """Lease → how many Vault has, for those that could be listed."""
     logins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Lease → its logins that lived from before the leases were listed until after."""
+    roles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What the mount says of each lease."""
+    connections: Mapping[str, Mapping[str, Any]] | None = None
+    """What it says of each connection."""
 
 
 def judge(settings: Settings, facts: VaultFacts) -> Iterator[Found]:
@@ -44,6 +49,9 @@ def judge(settings: Settings, facts: VaultFacts) -> Iterator[Found]:
             "Vault tried to revoke it, failed, and tries no more: its login may live",
             f"mend what Vault's log says of it, then: vault lease revoke -sync {lease}",
         )
+    yield from judge_leases(settings, facts.roles)
+    if facts.connections is not None:
+        yield from judge_connections(settings, facts.connections)
     for name, logins in facts.logins.items():
         if name in facts.leases and len(logins) > facts.leases[name]:
             yield from _unknown(name, logins, facts.leases[name])

@@ -1,10 +1,10 @@
-"""How Vault is wired, held against what a deployment makes: policies, statements, and the rules. Pure."""
+"""How Vault is wired, held against what a deployment makes: policies, and the rules. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 
-from runlease.access import Access, Lease
+from runlease.access import Access
 from runlease.access.rules import RULES, Severity, findings
 from runlease.config import Settings, to_acceptances, to_bounds
 from runlease.config.made import policy_name
@@ -21,9 +21,6 @@ _UP = "pulumi up: it is a resource of the stack, and is written again"
 def verify_wiring(settings: Settings, live: Access, today: date) -> Iterator[Found]:
     """What is wired otherwise than a deployment does it, and the rules that are broken by what is there."""
     yield from _policies(settings, live)
-    for lease in live.leases:
-        if lease.name in settings.leases:
-            yield from _statements(lease)
     fixes = {rule.id: rule.fix for rule in RULES}
     wired = replace(
         comparable(live, settings), connections=live.connections, policies=live.policies, trusts=live.trusts
@@ -45,13 +42,3 @@ def _policies(settings: Settings, live: Access) -> Iterator[Found]:
             more = "; ".join(sorted(map(str, set(there[name].rules) - expected))) or "nothing more"
             what = f"is another than the settings make: it gives {more}"
             yield Found("LV705", "policy-changed", Severity.HIGH, _PLACE, f"policy {name}", what, _UP)
-
-
-def _statements(lease: Lease) -> Iterator[Found]:
-    from runlease.provision.broker import REVOCATION_STATEMENT, creation_statement
-
-    creates = lease.profile is not None and lease.creation == (creation_statement(lease.profile),)
-    if not creates or lease.revocation != (REVOCATION_STATEMENT,):
-        wrong = "revokes" if creates else "makes"
-        what = f"{wrong} its logins by other statements than the broker's"
-        yield Found("LV706", "lease-statements", Severity.CRITICAL, _PLACE, f"lease {lease.name}", what, _UP)
