@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,16 @@ import jwt
 
 from lab.issuer import LabIssuer
 from runlease.config import Settings, load
-from runlease.evidence.prove.attempts import Row
+from runlease.evidence.prove.attempts import Row, Verdict
 from runlease.evidence.prove.edge_proof import Prover
 from runlease.evidence.prove.tokens import Token
 from runlease.evidence.prove.wallet import Wallet
 from tests.live.deployment import NAMESPACE, PROFILES, Deployment, settings_of
+
+
+def named(rows: Iterable[Row], verdict: Verdict) -> set[str]:
+    """The attempts with that verdict, with their leases."""
+    return {f"{row.lease}: {row.what}" for row in rows if row.verdict is verdict}
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,10 @@ class Provable:
         site.issuer.create_service_account("elsewhere", "run-reader")
         site.issuer.create_pod("elsewhere", "pod", "run-reader")
         yield site.issuer.token("elsewhere", "run-reader", site.audience, "pod")
+
+    def left(self) -> list[tuple[Any, ...]]:
+        """The logins of leases that are there."""
+        return self.site.rows("SELECT rolname FROM pg_roles WHERE rolname ~ '^run_' AND rolcanlogin")
 
     # --- ways to break it, undone at the end
 

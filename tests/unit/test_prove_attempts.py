@@ -6,11 +6,25 @@ from dataclasses import replace
 
 import pytest
 
-from runlease.access import Access, Database, Duration, Lease, ProfileName, Public, Role, Server, grants_of
+from runlease.access import (
+    Access,
+    Database,
+    Duration,
+    Grant,
+    Lease,
+    ObjectKind,
+    OnNamed,
+    Privilege,
+    ProfileName,
+    Public,
+    Role,
+    Server,
+    grants_of,
+)
 from runlease.evidence.prove.attempts import Attempt, Expected, How, Omitted
 from runlease.evidence.prove.objects import MOST, object_attempts
 from runlease.evidence.prove.server import clear_attempt, database_attempts, server_attempts
-from runlease.evidence.prove.sight import Holder, Relation, Routine, SeenDatabase, SeenRole, Sight
+from runlease.evidence.prove.sight import Holder, Relation, Rest, Routine, SeenDatabase, SeenRole, Sight
 
 OWNER = "shop_owner"
 SIGHT = Sight(
@@ -177,6 +191,27 @@ def test_before_16_the_marker_and_the_group_may_be_become() -> None:
 def test_maintain_is_tried_where_the_server_knows_it() -> None:
     assert "MAINTAIN ON TABLE app.items" in attempts(holder())
     assert "MAINTAIN ON TABLE app.items" not in attempts(holder(), replace(SIGHT, version=160000))
+
+
+def test_a_function_that_is_declared_is_allowed_and_no_other() -> None:
+    one = holder()
+    functions = OnNamed(ObjectKind.FUNCTION, "app", ("hello",))
+    grants = (*one.role.grants, Grant((Privilege.EXECUTE,), functions, one.role.name))
+    role = replace(one.role, grants=grants)
+    other = Routine(9, "app", "hello2(text)")
+    sight = replace(SIGHT, routines=(*SIGHT.routines, other))
+    found = attempts(replace(one, role=role, access=replace(one.access, roles=(role,))), sight)
+    assert found["EXECUTE ON FUNCTION app.hello()"].expected is Expected.ALLOWED
+    assert found["EXECUTE ON FUNCTION app.hello2(text)"].expected is Expected.REFUSED
+
+
+def test_foreign_servers_tablespaces_and_settings_are_refused() -> None:
+    rest = (Rest("server", "away", "USAGE"), Rest("parameter", "work_mem", "ALTER SYSTEM"))
+    found = attempts(holder(), replace(SIGHT, rest=rest))
+    for what in ("USAGE ON SERVER away", "ALTER SYSTEM ON PARAMETER work_mem"):
+        assert (found[what].expected, found[what].how) == (Expected.REFUSED, How.ASKED)
+    text = found["USAGE ON SERVER away"].statement.as_string()
+    assert text == "SELECT has_server_privilege('away', 'USAGE')"
 
 
 def test_what_public_keeps_is_not_tried_and_says_why() -> None:

@@ -66,6 +66,8 @@ def run(given: argparse.Namespace) -> int:
 def _wallet(given: argparse.Namespace, settings: Settings, report: Report) -> wallet.Wallet:
     tokens, strangers = wallet.given(given.token), wallet.accounts(given.stranger)
     if not given.mint:
+        if strangers:
+            raise ConfigError(["--stranger: makes no token without --mint (expected both). Fix: add --mint"])
         return wallet.Wallet(tokens)
     identities = [binding.identity for binding in to_access(settings).bindings]
     return Cluster(settings.cluster, report).mint(identities, strangers, tokens)

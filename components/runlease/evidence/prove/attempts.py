@@ -37,7 +37,7 @@ class Attempt:
     lease: str
     what: str
     statement: SQL | Composed
-    """TRIED: it ends as it ends. ASKED: EXPLAIN, or a SELECT of one boolean."""
+    """TRIED: it ends as it ends. ASKED: EXPLAIN, or a SELECT of one boolean, or of the names of what is open."""
     expected: Expected
     how: How = How.TRIED
     role: str | None = None

@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier
 from runlease.config import DatabaseSettings
 from runlease.evidence.prove.attempts import Attempt, How, Outcome
 from runlease.evidence.prove.judge import DONE, NO
-from runlease.evidence.prove.sight import Relation, Routine, SeenDatabase, SeenRole, Sight
+from runlease.evidence.prove.sight import Relation, Rest, Routine, SeenDatabase, SeenRole, Sight
 from runlease.readers.session import SECONDS, connect
 
 _LOCK = "1s"
@@ -70,7 +70,9 @@ def _ended(attempt: Attempt, answer: psycopg.Cursor[Any], warnings: list[Diagnos
     if attempt.how is How.ASKED:
         row = answer.fetchone()
         # EXPLAIN answers with its plan when the rights are enough, and with an error when they are not.
-        return Outcome(DONE) if row is not None and row[0] else Outcome(NO, "the server says no")
+        if row is None or not row[0]:
+            return Outcome(NO, "the server says no")
+        return Outcome(DONE, ", ".join(row[0]) if isinstance(row[0], list) else "")
     said = [one for one in warnings if one.severity_nonlocalized == "WARNING"]
     return Outcome(said[-1].sqlstate or DONE, said[-1].message_primary or "") if said else Outcome(DONE)
 
@@ -101,7 +103,7 @@ def connected_in_clear(database: DatabaseSettings, credential: Credential) -> Ou
             connect_timeout=SECONDS,
             application_name="runlease",
         ).close()
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
         said = " ".join(str(error).split())
         return Outcome(NO if "pg_hba.conf" in said else "08001", said)
     return Outcome(DONE)
@@ -130,6 +132,7 @@ def look(opened: psycopg.Connection[Any]) -> Sight:
             for oid, schema, name, kind, column, holds in opened.execute(_relations(opened.info.server_version))
         ),
         tuple(Routine(*row) for row in opened.execute(_ROUTINES)),
+        tuple(Rest(*row) for row in opened.execute(_REST)),
     )
 
 
@@ -144,6 +147,13 @@ SELECT p.oid::int8, n.nspname, p.proname || '(' || pg_get_function_identity_argu
    AND NOT EXISTS (SELECT FROM pg_depend d
                     WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
  ORDER BY 2, 3
+"""
+_REST = """
+SELECT 'server', srvname::text, 'USAGE' FROM pg_foreign_server
+UNION ALL SELECT 'foreign_data_wrapper', fdwname, 'USAGE' FROM pg_foreign_data_wrapper
+UNION ALL SELECT 'tablespace', spcname, 'CREATE' FROM pg_tablespace
+UNION ALL SELECT 'parameter', parname, p FROM pg_parameter_acl, unnest(ARRAY['SET', 'ALTER SYSTEM']) p
+ORDER BY 1, 2, 3
 """
 _RELATIONS = """
 SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text,

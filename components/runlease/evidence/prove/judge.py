@@ -74,7 +74,7 @@ def _named(state: str) -> str:
 
 def _got(outcome: Outcome) -> str:
     if outcome.state == DONE:
-        return Expected.ALLOWED
+        return f"{Expected.ALLOWED}: {outcome.said}" if outcome.said else Expected.ALLOWED
     if outcome.state == NO:
         return f"{Expected.REFUSED}: {outcome.said}"
     word = f"{Expected.REFUSED}: " if outcome.state in _REFUSALS else ""

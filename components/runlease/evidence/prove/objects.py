@@ -27,7 +27,7 @@ def object_attempts(holder: Holder, sight: Sight) -> Iterator[Attempt | Omitted]
         yield from _of_relations(holder, sight, schema, rights)
     yield from _named(holder, sight, rights)
     yield from _future(holder, rights)
-    yield from _of_routines(holder, sight)
+    yield from _of_routines(holder, sight, rights)
 
 
 def declared(rights: Iterable[Right], relation: Relation) -> frozenset[Privilege]:
@@ -125,10 +125,10 @@ def _named(holder: Holder, sight: Sight, rights: Iterable[Right]) -> Iterator[At
     """What is declared by name and is not there."""
     seen = {(relation.schema, relation.name) for relation in sight.relations}
     for right in sorted(rights, key=str):
-        target = right.target
-        if isinstance(target, OnNamed) and right.privilege and (target.schema, target.names[0]) not in seen:
-            name = Identifier(target.schema, target.names[0])
-            yield _tried(holder, str(right), SQL("SELECT {}::regclass").format(Literal(name.as_string())), allowed=True)
+        match right.target:
+            case OnNamed(ObjectKind.TABLE | ObjectKind.SEQUENCE, schema, (name,)) if (schema, name) not in seen:
+                absent = Literal(Identifier(schema, name).as_string())
+                yield _tried(holder, str(right), SQL("SELECT {}::regclass").format(absent), allowed=True)
 
 
 def _future(holder: Holder, rights: Iterable[Right]) -> Iterator[Attempt]:
@@ -151,8 +151,12 @@ def _future(holder: Holder, rights: Iterable[Right]) -> Iterator[Attempt]:
             yield _asked(holder, str(right), asked, allowed=True)
 
 
-def _of_routines(holder: Holder, sight: Sight) -> Iterator[Attempt | Omitted]:
+def _of_routines(holder: Holder, sight: Sight, rights: Iterable[Right]) -> Iterator[Attempt | Omitted]:
+    targets = {right.target for right in rights if right.privilege is Privilege.EXECUTE}
     for routine in sight.routines:
+        name = routine.signature.partition("(")[0]
+        named = OnNamed(ObjectKind.FUNCTION, routine.schema, (name,))
+        may = bool(targets & {named, OnAll(ObjectKind.FUNCTION, routine.schema)})
         what = f"EXECUTE ON FUNCTION {routine.schema}.{routine.signature}"
         if routine.public and holder.database.public is Public.KEEP:
             yield Omitted(holder.lease.name, what, _kept(holder), gap=False)
@@ -160,7 +164,7 @@ def _of_routines(holder: Holder, sight: Sight) -> Iterator[Attempt | Omitted]:
         asked = SQL("SELECT has_schema_privilege({}, 'USAGE') AND has_function_privilege({}::oid, 'EXECUTE')").format(
             Literal(routine.schema), Literal(routine.oid)
         )
-        yield _asked(holder, what, asked, allowed=routine.schema == holder.own_schema)
+        yield _asked(holder, what, asked, allowed=may or routine.schema == holder.own_schema)
 
 
 def _may_use(schema: str) -> SQL | Composed:

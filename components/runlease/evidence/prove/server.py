@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from runlease.access import Public, Server
-from runlease.config.made import BROKER_SCHEMA
 from runlease.evidence.prove.attempts import Attempt, Expected, How, Omitted
 from runlease.evidence.prove.sight import Holder, SeenRole, Sight
 
@@ -46,6 +45,17 @@ _BY_THE_OWNER = (
 )
 """What only who may become the owner can."""
 
+_CLOSED_BY_INITDB = """
+SELECT ARRAY(
+  SELECT p.oid::regprocedure::text FROM pg_init_privs i JOIN pg_proc p ON p.oid = i.objoid
+   WHERE i.classoid = 'pg_proc'::regclass AND i.privtype = 'i' AND has_function_privilege(p.oid, 'EXECUTE')
+     AND NOT EXISTS (SELECT FROM aclexplode(i.initprivs) a WHERE a.grantee = 0)
+  UNION ALL
+  SELECT c.oid::regclass::text FROM pg_init_privs i JOIN pg_class c ON c.oid = i.objoid
+   WHERE i.classoid = 'pg_class'::regclass AND i.privtype = 'i' AND i.objsubid = 0
+     AND has_table_privilege(c.oid, 'SELECT')
+     AND NOT EXISTS (SELECT FROM aclexplode(i.initprivs) a WHERE a.grantee = 0))
+"""
 _TO_PUBLIC = ("CREATE TEMPORARY TABLE runlease_prove ()",)
 _LARGE_OBJECTS = ("SELECT lo_create(0)", "SELECT lo_creat(-1)", "SELECT lo_from_bytea(0, '')")
 
@@ -58,6 +68,7 @@ def server_attempts(holder: Holder, sight: Sight) -> Iterator[Attempt | Omitted]
     yield from _attributes(holder)
     yield from _of_public(holder)
     yield from _of_the_owner(holder, sight)
+    yield from _rest(holder, sight)
 
 
 def _connected(holder: Holder) -> Iterator[Attempt]:
@@ -76,8 +87,6 @@ def _never(holder: Holder, role: str | None) -> Iterator[Attempt]:
         yield _refused(holder, text.format(**names) + by, SQL(text).format(**worded), role=role)
     for text in _NEVER_EXECUTED:
         yield _refused(holder, text + by, SQL("EXPLAIN SELECT ") + SQL(text), How.ASKED, role)
-    reap = SQL("EXPLAIN SELECT {}.reap()").format(Identifier(BROKER_SCHEMA))
-    yield _refused(holder, f"{BROKER_SCHEMA}.reap(){by}", reap, How.ASKED, role)
     system = SQL("SELECT has_parameter_privilege('work_mem', 'ALTER SYSTEM')")
     yield _refused(holder, f"ALTER SYSTEM SET work_mem{by}", system, How.ASKED, role)
 
@@ -89,9 +98,7 @@ def _roles(holder: Holder, sight: Sight) -> Iterator[Attempt]:
             continue
         become, hold = _declared_of(holder, sight, role)
         statement = SQL("SET LOCAL ROLE {}").format(Identifier(role.name))
-        if become or role.name not in (holder.role.name, holder.marker):
-            expected = Expected.ALLOWED if become else Expected.REFUSED
-            yield Attempt(holder.lease.name, f"SET ROLE {role.name}", statement, expected)
+        yield Attempt(holder.lease.name, f"SET ROLE {role.name}", statement, _either(become))
         yield _asked(holder, f"hold what {role.name} holds", _has_role(role, "USAGE"), _either(hold))
         gives = _has_role(role, "MEMBER WITH ADMIN OPTION")
         yield _refused(holder, f"GRANT {role.name}", gives, How.ASKED)
@@ -156,6 +163,15 @@ def _of_the_owner(holder: Holder, sight: Sight) -> Iterator[Attempt]:
             statement = SQL("SELECT has_schema_privilege({}, 'CREATE')").format(Literal(schema))
             yield Attempt(holder.lease.name, what, statement, Expected.ALLOWED, How.ASKED, owner)
     yield from _never(holder, owner)
+
+
+def _rest(holder: Holder, sight: Sight) -> Iterator[Attempt]:
+    """Foreign servers, tablespaces and settings; and what initdb closes to everybody."""
+    for one in sight.rest:
+        function = SQL("has_" + one.kind + "_privilege")
+        asked = SQL("SELECT {}({}, {})").format(function, Literal(one.name), Literal(one.privilege))
+        yield _refused(holder, str(one), asked, How.ASKED)
+    yield _refused(holder, "use what initdb closes to everybody", SQL(_CLOSED_BY_INITDB), How.ASKED)
 
 
 def database_attempts(holder: Holder, sight: Sight) -> Iterator[tuple[str, Attempt | Omitted]]:

@@ -47,6 +47,19 @@ class Routine:
 
 
 @dataclass(frozen=True, order=True)
+class Rest:
+    """A privilege that is not one on a table, schema, function or database."""
+
+    kind: str
+    """As in has_<kind>_privilege: server, tablespace, parameter, …"""
+    name: str
+    privilege: str
+
+    def __str__(self) -> str:
+        return f"{self.privilege} ON {self.kind.replace('_', ' ').upper()} {self.name}"
+
+
+@dataclass(frozen=True, order=True)
 class SeenRole:
     """A role of the server."""
 
@@ -72,6 +85,7 @@ class Sight:
     schemas: tuple[str, ...] = ()
     relations: tuple[Relation, ...] = ()
     routines: tuple[Routine, ...] = ()
+    rest: tuple[Rest, ...] = ()
 
     @property
     def before_16(self) -> bool:
