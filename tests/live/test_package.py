@@ -14,7 +14,7 @@ from runlease.provision.admission.policies import POLICIES, _spec
 from runlease.provision.broker import functions
 from runlease.provision.tekton import read_task, task_file
 assert "REPOSITORY" not in str(task_file("postgres-migrate"))
-assert len(functions((), "marker")) == 4
+assert len(functions((), "marker", "sweeper", ())) == 4
 assert "runlease guard" in read_task("postgres-migrate")["spec"]["sidecars"][0]["script"]
 assert all(_spec(policy)["validations"] for policy in POLICIES)
 print(runlease.__file__)

@@ -23,8 +23,10 @@ from runlease.cli import main
 from tests.live.broker_calls import DONE, make
 from tests.live.deployment import NAMESPACE, Deployment, settings_of
 from tests.live.sweeps import OFFERED
+from tests.live.verifying import Verifier
 
 HOME = "sweepers"
+SWEEPER = {"namespace": HOME, "image": "registry/runlease", "leases": ["sweeper"], "apply": True}
 LOGIN = "run_reader_0123456789abcdefghij"
 
 
@@ -58,8 +60,7 @@ def swept(
     folder = tmp_path_factory.mktemp("component")
     site = Deployment("clean", "pg18-clean", 18, False, postgres18, openbao, kubernetes)
     home = private_folder(folder / "deployed")
-    sweeper = {"namespace": HOME, "image": "registry/runlease", "leases": ["sweeper"], "apply": True}
-    settings = {**settings_of(site, home, profiles=OFFERED), "sweeper": sweeper}
+    settings = {**settings_of(site, home, profiles=OFFERED), "sweeper": SWEEPER}
     for database in settings["databases"].values():
         database["close"] = []
     for namespace in (NAMESPACE, HOME):
@@ -209,3 +210,21 @@ def test_another_cluster_is_noticed_and_no_pod_is_taken_for_gone(swept: Swept, c
     assert any("another cluster" in why for why in found["partial"])
     assert found["remnants"] == []
     swept.site.revoke(lease)
+
+
+def accepted(policy: str) -> list[dict[str, str]]:
+    """As docs/sweep.md has it."""
+    about = {"rule": "RL022", "reason": "it sweeps", "until": "2099-12-31"}
+    return [{**about, "where": f"path sys/leases/{what} of policy {policy}"} for what in ("lookup", "revoke")]
+
+
+def test_what_is_live_with_a_sweeper_is_what_was_declared(
+    swept: Swept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verifier = Verifier(swept.site, tmp_path, monkeypatch, capsys, profiles=OFFERED)
+    verifier.settings["sweeper"] = SWEEPER
+    verifier.settings["rules"] = {"accept": accepted(f"{swept.site.installation}.runlease.sweeper")}
+    verifier.change(close=[])
+    assert [str(one) for one in verifier.drift()] == []
+    left = [one for one in verifier.found() if not one["accepted"]]
+    assert [(one["id"], one["where"], one["what"]) for one in left] == []
