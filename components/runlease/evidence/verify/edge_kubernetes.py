@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from runlease.access.rules import Severity
-from runlease.config import Settings, identity_of
+from runlease.config import Settings, identity_of, sweeper_identity
 from runlease.evidence.verify.check import Found, NotTried
 from runlease.readers.error import ReadError
 from runlease.readers.https import Answer, UnreachableError, get
@@ -96,6 +96,9 @@ def _declared(settings: Settings) -> Iterator[tuple[str, str, str]]:
         for task in one.tasks:
             identity = identity_of(settings, pipeline, task)
             yield "serviceaccounts", identity.namespace, identity.service_account
+    if settings.sweeper is not None:
+        identity = sweeper_identity(settings, settings.sweeper.namespace)
+        yield "serviceaccounts", identity.namespace, identity.service_account
     for namespace in sorted({one.namespace for one in settings.pipelines.values()}):
         yield "configmaps", namespace, config_map_name(settings.installation)
 
