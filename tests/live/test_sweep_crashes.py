@@ -41,7 +41,10 @@ from tests.live.sweeps import SweptSite
 
 RUNS = int(os.environ.get("RUNLEASE_CRASHES", "48"))
 SEED = int(os.environ.get("RUNLEASE_SEED", str(random.SystemRandom().randrange(10**6))))
-AT_ONCE, TTL = 16, 20
+AT_ONCE = 16
+OUTLIVING, SHORT = 300, 20
+"""Lives of the leases in seconds: one that outlives the test's recovery, so that the sweep has something to do; and one
+that a test can wait for."""
 PATIENCE = 120
 
 
@@ -57,10 +60,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Crowd, Swe
         assert apiserver.binary
         kubernetes = Kubernetes.start(folder, ca, processes, apiserver)
         swept = SweptSite.made("crash", server, openbao, kubernetes, folder)
-        for profile in PROFILES:
-            short = {"default_ttl": TTL, "max_ttl": TTL}
-            openbao.request("POST", f"/{swept.site.installation}-db/roles/{profile}", short, openbao.root_token)
-        config = config_of(swept.site, folder, lease={"ttl": TTL, "max_ttl": TTL})
+        config = config_of(swept.site, folder)
         kills = {
             "Vault": lambda: kill_openbao(openbao),
             "PostgreSQL": lambda: kill_postgres(server),
@@ -97,6 +97,15 @@ def crash(crowd: Crowd, kill: Callable[[str], None], chance: random.Random, firs
     return ended
 
 
+def lives(crowd: Crowd, seconds: int) -> None:
+    """How long leases live from now on when nobody gives them back."""
+    bao, site = crowd.site.openbao, crowd.site
+    for profile in PROFILES:
+        ttl = {"default_ttl": seconds, "max_ttl": seconds}
+        bao.request("POST", f"/{site.installation}-db/roles/{profile}", ttl, bao.root_token)
+        crowd.config[f"lease.{profile}"] |= {"ttl": seconds, "max_ttl": seconds}
+
+
 def wait_for(what: Callable[[], bool], seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not what() and time.monotonic() < deadline:
@@ -109,6 +118,7 @@ def test_after_any_crash_one_sweep_leaves_nothing(
 ) -> None:
     runs, swept, kill = crowd
     declared = access_entries(swept.site)
+    lives(runs, OUTLIVING)
     with capsys.disabled():
         crash(runs, kill, random.Random(SEED), 0, RUNS)  # noqa: S311 - it picks endings, no secrets
         before = counts(swept.site, declared)
@@ -130,6 +140,7 @@ def test_after_any_crash_the_ttl_leaves_nothing_that_anybody_can_use(
     """Without a sweep. A login that Vault made and forgot stays, expired; nobody was ever told its password."""
     runs, swept, kill = crowd
     declared = access_entries(swept.site)
+    lives(runs, SHORT)
     bao, lists = swept.site.openbao, f"/sys/leases/lookup/{swept.site.installation}-db/creds"
 
     def leases() -> int:

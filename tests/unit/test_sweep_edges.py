@@ -92,7 +92,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, Answer], own: t
 
 
 def test_a_vault_without_leases_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert asked(monkeypatch, {}) == (EngineFacts((), (), (), ()), [])
+    assert asked(monkeypatch, {}) == (EngineFacts((), (), (), (), ()), [])
 
 
 def test_a_vault_that_does_not_list_the_sweeps_own_lease_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:

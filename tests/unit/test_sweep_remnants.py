@@ -13,6 +13,7 @@ from runlease.evidence.sweep.facts import (
     Declared,
     EngineFacts,
     HeldLease,
+    Holder,
     Irrevocable,
     LeasedLogin,
     Roleless,
@@ -25,14 +26,16 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MADE = NOW - timedelta(minutes=20)
 OLD = NOW - timedelta(minutes=10)
 DECLARED = Declared(
-    {"shop-reader": ("shop", "reader"), "shop-migrator": ("shop", "migrator")},
+    {"shop-reader": ("shop", "reader"), "shop-migrator": ("shop", "migrator"), "shop-sweeper": ("shop", "sweeper")},
+    frozenset({"shop-sweeper"}),
     frozenset({"system:serviceaccount:ci:run"}),
     frozenset({"ci"}),
 )
 LOGIN = LeasedLogin("run_shop-reader_aaaaaaaaaa", "reader", "runlease_shop_vault", MADE, NOW + timedelta(minutes=9))
 LEASE = HeldLease("shop-db/creds/shop-reader/a", "shop-reader", MADE + timedelta(seconds=1), LOGIN.until)
+HOLDER = Holder("shop-reader", MADE - BEFORE)
 TOKEN = RunToken("auth/j/login/h1", ("shop-reader",), "ci", "run", "pod", "uid", MADE, pod_lives=False)
-OPEN = EngineFacts((), (), (), ())
+OPEN = EngineFacts((), (), (HOLDER,), (), ())
 
 
 def database(*logins: LeasedLogin, own: str = "") -> DatabaseFacts:
@@ -66,7 +69,8 @@ def test_nothing_is_called_without_a_lease_where_leases_are_not_known() -> None:
 
 
 def test_a_lease_of_another_profile_is_not_a_logins_and_one_that_nobody_declares_could_be() -> None:
-    assert found(LOGIN, engine=with_leases(replace(LEASE, name="shop-migrator"))) != []
+    engine = replace(with_leases(replace(LEASE, name="shop-migrator")), holders=None)
+    assert found(LOGIN, engine=engine) != []
     assert found(LOGIN, engine=with_leases(replace(LEASE, name="gone-from-the-settings"))) == []
 
 
@@ -125,6 +129,23 @@ def test_a_lease_that_has_ended_and_is_still_there_is_overdue_unless_vault_gave_
     assert found(LOGIN, engine=given_up) == [(Kind.IRREVOCABLE_LEASE, LEASE.id)]
     for still in (OLD + timedelta(seconds=1), None):
         assert found(LOGIN, engine=with_leases(replace(LEASE, expires=still))) == []
+
+
+def test_a_lease_that_no_token_can_have_taken_is_one_without() -> None:
+    engine = with_leases(LEASE)
+    without = [(Kind.LEASE_WITHOUT_TOKEN, LEASE.id)]
+    assert found(LOGIN, engine=replace(engine, holders=())) == without
+    other, later = Holder("shop-migrator", MADE), Holder("shop-reader", LEASE.issued + timedelta(seconds=1))
+    assert found(LOGIN, engine=replace(engine, holders=(other, later))) == without
+    assert found(LOGIN, engine=replace(engine, holders=(other, later, HOLDER))) == []
+
+
+def test_nothing_is_called_without_a_token_where_tokens_are_not_known_or_the_lease_is_young_or_not_a_runs() -> None:
+    for lease in (LEASE, replace(LEASE, name="shop-sweeper"), replace(LEASE, name="gone-from-the-settings")):
+        assert found(engine=replace(with_leases(lease), holders=None)) == []
+    young = replace(LEASE, issued=OLD + timedelta(seconds=1))
+    for lease in (young, replace(LEASE, name="shop-sweeper"), replace(LEASE, name="gone-from-the-settings")):
+        assert found(engine=replace(with_leases(lease), holders=())) == []
 
 
 def test_an_entity_of_a_namespace_that_is_not_ours_is_nobodys_business() -> None:

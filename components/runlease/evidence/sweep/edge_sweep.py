@@ -143,6 +143,7 @@ def declared(settings: Settings) -> Declared:
     access = to_access(settings)
     return Declared(
         leases={lease.name: (lease.database, str(lease.profile)) for lease in access.leases},
+        sweeping=frozenset(lease.name for lease in access.leases if lease.profile and PROFILES[lease.profile].calls),
         subjects=frozenset(binding.identity.subject for binding in access.bindings),
         namespaces=frozenset(binding.identity.namespace for binding in access.bindings),
     )

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from runlease.config import Settings
 from runlease.config.made import database_mount, jwt_mount, policy_name
 from runlease.evidence.sweep.edge_cluster import Pods
-from runlease.evidence.sweep.facts import EngineFacts, HeldLease, Irrevocable, RunToken
+from runlease.evidence.sweep.facts import EngineFacts, HeldLease, Holder, Irrevocable, RunToken
 from runlease.readers.error import ReadError
 from runlease.readers.https import SECONDS, Answer, UnreachableError, send
 
@@ -116,11 +116,16 @@ class SweptVault:
                 "is compared with its leases. Fix: see that this is the Vault that issues them"
             )
             leases = None
-        tokens = self._tokens(ahead)
-        if tokens is not None:
-            judged = (replace(one, pod_lives=pods.lives(one.namespace, one.pod, one.pod_uid)) for one in tokens)
-            tokens = self._as_leases(tuple(judged))
-        return EngineFacts(leases, tokens, self._irrevocable(), self._entities())
+        said = self._all_tokens()
+        tokens = holders = None
+        if said is not None:
+            holders = tuple(holder for one in said for holder in self._holders(one, ahead))
+            ours = [one for one in said if one.get("path") == self.logins and self._is_ours(one.get("meta") or {})]
+            judged = (self._token(one, ahead) for one in ours)
+            tokens = self._as_leases(
+                tuple(replace(one, pod_lives=pods.lives(one.namespace, one.pod, one.pod_uid)) for one in judged)
+            )
+        return EngineFacts(leases, tokens, holders, self._irrevocable(), self._entities())
 
     def _data(self, answer: Answer, path: str, *needed: str, whole: bool = False) -> Any:
         """`data` of an answer; {} where there is nothing; None, and a reason, where it may not be read."""
@@ -171,7 +176,8 @@ class SweptVault:
             found += below
         return tuple(found)
 
-    def _tokens(self, ahead: timedelta) -> tuple[RunToken, ...] | None:
+    def _all_tokens(self) -> list[Mapping[str, Any]] | None:
+        """What Vault says of every token that has an accessor."""
         listed = self._list("auth/token/accessors/", "list", "sudo")
         if listed is None:
             return None
@@ -180,9 +186,16 @@ class SweptVault:
             said = self._lookup("auth/token/lookup-accessor", {"accessor": accessor})
             if said is None:
                 return None
-            if said and said.get("path") == self.logins and self._is_ours(said.get("meta") or {}):
-                found.append(self._token(said, ahead))
-        return tuple(found)
+            found += [said] if said else []
+        return found
+
+    def _leases_of(self, said: Mapping[str, Any]) -> tuple[str, ...]:
+        prefix, policies = policy_name(self.settings.installation, ""), said.get("policies") or ()
+        return tuple(sorted(one.removeprefix(prefix) for one in policies if one.startswith(prefix)))
+
+    def _holders(self, said: Mapping[str, Any], ahead: timedelta) -> Iterator[Holder]:
+        made = datetime.fromtimestamp(int(said.get("creation_time") or 0), UTC) - ahead
+        return (Holder(lease, made) for lease in self._leases_of(said))
 
     def _is_ours(self, meta: Mapping[str, str]) -> bool:
         """Vault takes both from the token that the API server signed, by way of a JWT role of the installation."""
@@ -190,8 +203,7 @@ class SweptVault:
         return meta.get("role") == role and bool(meta.get("pod_uid"))
 
     def _token(self, said: Mapping[str, Any], ahead: timedelta) -> RunToken:
-        meta, prefix = said["meta"], policy_name(self.settings.installation, "")
-        leases = tuple(sorted(one.removeprefix(prefix) for one in said.get("policies") or () if one.startswith(prefix)))
+        meta, leases = said["meta"], self._leases_of(said)
         issued = _moment(said["issue_time"]) - ahead
         # Its lease id is not said here: see _as_leases. Until then the exact time of its issue stands for it.
         return RunToken(

@@ -75,6 +75,15 @@ class RunToken:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """A token, whosever, that carries the policy of a lease: it may have taken one."""
+
+    lease: str
+    """Name of the lease."""
+    issued: datetime
+
+
+@dataclass(frozen=True)
 class Irrevocable:
     """A lease that Vault has given up on."""
 
@@ -88,6 +97,7 @@ class EngineFacts:
 
     leases: tuple[HeldLease, ...] | None = None
     tokens: tuple[RunToken, ...] | None = None
+    holders: tuple[Holder, ...] | None = None
     irrevocable: tuple[Irrevocable, ...] | None = None
     entities: tuple[str, ...] | None = None
     """Subjects that have an entity by the installation's JWT mount: `system:serviceaccount:ci:shop-release-migrate`."""
@@ -99,6 +109,8 @@ class Declared:
 
     leases: Mapping[str, tuple[str, str]]
     """Lease → its database's key and its profile."""
+    sweeping: frozenset[str]
+    """Leases of sweeps: whoever sweeps by hand may take them with any token."""
     subjects: frozenset[str]
     """Identities that may log in."""
     namespaces: frozenset[str]

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     """What is left, in the order in which it is ended: who holds a lease first, then what a login left."""
 
     LEASE_WITHOUT_POD = "lease without a pod"
+    LEASE_WITHOUT_TOKEN = "lease without a token"  # noqa: S105 - no token
     IRREVOCABLE_LEASE = "irrevocable lease"
     OVERDUE_LEASE = "overdue lease"
     LOGIN_WITHOUT_LEASE = "login without a lease"
@@ -63,7 +64,12 @@ def remnants(
     old: datetime,
 ) -> tuple[Remnant, ...]:
     """Everything that is left since `old` or longer, in the order in which it is ended."""
-    found = [*_tokens(engine, old), *_irrevocable(engine), *_overdue(engine, old), *_entities(engine, declared)]
+    found = [
+        *_tokens(engine, old),
+        *_irrevocable(engine),
+        *_leases(engine, declared, old),
+        *_entities(engine, declared),
+    ]
     for database in databases:
         found += _spent(database, old)
         found += _unleased(database, engine, declared, old)
@@ -86,13 +92,24 @@ def _irrevocable(engine: EngineFacts) -> Iterator[Remnant]:
         yield Remnant(Kind.IRREVOCABLE_LEASE, "Vault", lease.id, why)
 
 
-def _overdue(engine: EngineFacts, old: datetime) -> Iterator[Remnant]:
-    """Vault tries again at growing intervals, while the login opens sessions for as long as it has not expired."""
+def _leases(engine: EngineFacts, declared: Declared, old: datetime) -> Iterator[Remnant]:
+    """Leases that are late, and those that no token there is can have taken: they would live to their TTL.
+
+    Late, because Vault tries again at growing intervals. Without a token, because Vault was killed after it had kept
+    the lease and before it had noted whose it is: to revoke the token does not end it then.
+    """
     given_up = {lease.id for lease in engine.irrevocable or ()}
     for lease in engine.leases or ():
-        if lease.expires is not None and lease.expires <= old and lease.id not in given_up:
+        if lease.id in given_up:
+            continue
+        if lease.expires is not None and lease.expires <= old:
             why = f"it ended at {_utc(lease.expires)}, and Vault has not revoked it yet"
             yield Remnant(Kind.OVERDUE_LEASE, "Vault", lease.id, why)
+        elif engine.holders is not None and lease.name in declared.leases and lease.name not in declared.sweeping:
+            taken = any(one.lease == lease.name and one.issued <= lease.issued for one in engine.holders)
+            if lease.issued <= old and not taken:
+                why = f"issued at {_utc(lease.issued)}, and no token there is can have taken it"
+                yield Remnant(Kind.LEASE_WITHOUT_TOKEN, "Vault", lease.id, why)
 
 
 def _entities(engine: EngineFacts, declared: Declared) -> Iterator[Remnant]:
