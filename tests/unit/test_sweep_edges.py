@@ -151,6 +151,27 @@ def test_one_lease_that_may_not_be_looked_up_makes_all_of_them_unknown(monkeypat
         assert missing
 
 
+def test_an_accessor_whose_token_has_gone_is_no_missing_right_and_a_missing_right_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A Vault that was killed keeps such accessors, and refuses to look them up as it refuses whoever may not."""
+    refusal = Answer(403, {"errors": ["permission denied"]})
+    own = Answer(200, {"data": {"path": "auth/token/create", "creation_time": 1, "policies": ["default"]}})
+    lists = {"auth/token/accessors/": Answer(200, {"data": {"keys": ["gone", "own"]}})}
+    looked_up = iter([refusal, own, refusal, refusal])
+
+    def send(_method: str, url: str, *_: object) -> Answer:
+        path = url.split("/v1/")[1].removesuffix("?list=true")
+        return next(looked_up) if path == "auth/token/lookup-accessor" else lists.get(path, NOTHING)
+
+    monkeypatch.setattr(edge_vault, "send", send)
+    vault = SweptVault(load(PROD), Path("/"), "token")
+    assert vault.facts(pods(DISCOVERY), timedelta(), (), with_leases=True).tokens == ()
+    assert vault.missing == []
+    assert vault.facts(pods(DISCOVERY), timedelta(), (), with_leases=True).tokens is None
+    assert 'path "auth/token/lookup-accessor" { capabilities = ["update"] }' in vault.missing[0]
+
+
 def test_the_documented_policy_is_the_one_that_is_made() -> None:
     text = (Path(__file__).parents[2] / "docs" / "sweep.md").read_text()
     found = re.search(r"```hcl\n(.*?)\n```", text, re.DOTALL)

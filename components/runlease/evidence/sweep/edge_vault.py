@@ -120,6 +120,7 @@ class SweptVault:
         tokens = holders = None
         if said is not None:
             holders = tuple(holder for one in said for holder in self._holders(one, ahead))
+            leases = leases and self._still_there(leases, holders)
             ours = [one for one in said if one.get("path") == self.logins and self._is_ours(one.get("meta") or {})]
             judged = (self._token(one, ahead) for one in ours)
             tokens = self._as_leases(
@@ -158,7 +159,9 @@ class SweptVault:
 
     def _lookup(self, path: str, body: Mapping[str, Any]) -> Any:
         """What stands behind an id; {} where it has gone since it was listed."""
-        answer = self.ask("POST", path, body)
+        return self._known(self.ask("POST", path, body), path)
+
+    def _known(self, answer: Answer, path: str) -> Any:
         said = str(answer.body.get("errors"))
         if answer.status in (400, 403, 404) and ("invalid lease" in said or "invalid accessor" in said):
             return {}
@@ -181,13 +184,35 @@ class SweptVault:
         listed = self._list("auth/token/accessors/", "list", "sudo")
         if listed is None:
             return None
-        found = []
+        found, refused = list[Mapping[str, Any]](), list[Answer]()
+        path = "auth/token/lookup-accessor"
         for accessor in listed.get("keys") or ():
-            said = self._lookup("auth/token/lookup-accessor", {"accessor": accessor})
+            answer = self.ask("POST", path, {"accessor": accessor})
+            if answer.status == 403:
+                refused.append(answer)
+                continue
+            said = self._known(answer, path)
             if said is None:
                 return None
             found += [said] if said else []
+        if refused and not found:
+            self._data(refused[0], path, "update")
+            return None
+        # Its own token is among those found, so it may look: a refusal means an accessor whose token has gone.
         return found
+
+    def _still_there(self, leases: tuple[HeldLease, ...], holders: tuple[Holder, ...]) -> tuple[HeldLease, ...]:
+        """Without those that have ended with their token since they were listed: such a token is no longer there."""
+        first: dict[str, datetime] = {}
+        for holder in holders:
+            first[holder.lease] = min(holder.issued, first.get(holder.lease, holder.issued))
+        gone = {
+            one.id
+            for one in leases
+            if not (one.name in first and first[one.name] <= one.issued)
+            and self._lookup("sys/leases/lookup", {"lease_id": one.id}) == {}
+        }
+        return tuple(one for one in leases if one.id not in gone)
 
     def _leases_of(self, said: Mapping[str, Any]) -> tuple[str, ...]:
         prefix, policies = policy_name(self.settings.installation, ""), said.get("policies") or ()
