@@ -43,7 +43,9 @@ class SweptSite:
         openbao.request("PUT", f"/sys/policies/acl/{name}", {"policy": allowed}, root)
         policies = {"policies": [name, f"{site.installation}.sweeper"], "no_default_policy": True}
         token = openbao.request("POST", "/auth/token/create", policies, root)["auth"]["client_token"]
-        environment = {"VAULT_TOKEN": token, "KUBECONFIG": str(kubernetes.kubeconfig), "PATH": "/usr/bin:/bin"}
+        home = str(kubernetes.kubeconfig.parent)  # where kubectl keeps its cache
+        known = {"HOME": home, "KUBECONFIG": str(kubernetes.kubeconfig), "PATH": "/usr/bin:/bin"}
+        environment = {"VAULT_TOKEN": token, **known}
         return cls(site, kubernetes, settings, environment)
 
     def sweep(self, *, apply: bool = False, older_than: float = 0, settings: Settings | None = None) -> Swept:
