@@ -144,9 +144,8 @@ def test_a_cut_last_line_is_a_note_and_no_fault(logs: Logs, writer: type) -> Non
 @pytest.mark.parametrize("writer", [csvlog, jsonlog], ids=["csvlog", "jsonlog"])
 def test_a_broken_entry_is_counted_and_those_after_it_are_read(logs: Logs, writer: type) -> None:
     whole = writer([statement(1, "SELECT 'a'")])
-    logs.server(
-        writer([statement(0, "SELECT z")]) + whole[: len(whole) // 2 + 30] + b"\n" + writer([statement(2, "SELECT b")])
-    )
+    broken = whole[: whole.index(b"statement") + 5] + b"\n"  # inside of quotes
+    logs.server(writer([statement(0, "SELECT z")]) + broken + writer([statement(2, "SELECT b")]))
     answer = logs.ask()
     assert texts(answer) == ["SELECT z", "SELECT b"]
     assert "1 broken entries" in answer.partial[0]
