@@ -6,12 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from lab.folders import private_folder
 from lab.issuer import LabIssuer
 from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
+from lab.stack import apply_without_pulumi
+from runlease.config import load
 from runlease.evidence.prove.attempts import Verdict
+from runlease.evidence.prove.edge_proof import Prover
 from runlease.evidence.prove.promises import kept
-from tests.live.deployment import MIGRATION, NAMESPACE, Deployment, deploy
+from runlease.evidence.prove.tokens import Token
+from runlease.evidence.prove.wallet import Wallet
+from tests.live.deployment import MIGRATION, NAMESPACE, Deployment, _make_neighbours, deploy, servers_of, settings_of
 from tests.live.provable import Provable, named
 
 
@@ -114,3 +120,28 @@ def test_a_login_that_stays_after_its_lease_is_found(place: Provable) -> None:
             place.site.rows("SELECT pg_terminate_backend(pid, 3000) FROM pg_stat_activity WHERE usename = %s", login)
             with place.sql(f"DROP OWNED BY {login}; DROP ROLE {login}", "SELECT 1"):
                 pass
+
+
+def test_a_sweeper_may_end_leases_by_declaration_and_nothing_else(
+    postgres18: PostgresServer, openbao: OpenBao, lab_folder: Path
+) -> None:
+    site = Deployment("proofsweep", "proofsweep", 18, False, postgres18, openbao, LabIssuer())
+    offered: dict[str, object] = {"profiles": {"reader": {}, "migrator": {}, "sweeper": {}}}
+    home = private_folder(lab_folder / "deployment-proofsweep")
+    written = settings_of(site, home, **offered)
+    written["sweeper"] = {"namespace": "swept", "image": "runlease", "leases": ["sweeper"]}
+    _make_neighbours(site)
+    apply_without_pulumi(written, servers_of(site), home)
+    account = "proofsweep-sweeper"
+    site.issuer.create_service_account("swept", account)
+    site.issuer.create_pod("swept", "pod", account)
+    tokens = [site.issuer.token("swept", account, site.audience, "pod"), site.token_of_pod("reader")]
+    rows = Prover(load(written), home, Wallet(tuple(map(Token.read, tokens)))).prove()
+    assert named(rows, Verdict.BROKEN) == set()
+    found = named(rows, Verdict.HELD)
+    assert found >= {
+        "sweeper: EXECUTE ON FUNCTION runlease.drop_login(p_login text)",
+        "sweeper: take the lease reader",
+        "sweeper: revoke by prefix",
+    }
+    assert "sweeper: look up and revoke a lease of reader" in named(rows, Verdict.NOT_TRIED)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from runlease.access import Access, Duration, Identity, Lease
+from runlease.access import Access, Binding, Duration, Identity, Lease, ProfileName
 from runlease.config import ConfigError
+from runlease.evidence.prove.attempts import Omitted
 from runlease.evidence.prove.tokens import Claim, Token, by_claim, worded, wrong_in
-from runlease.evidence.prove.vault_requests import closed, other_leases, revocations
+from runlease.evidence.prove.vault_requests import Request, closed, other_leases, revocations
 from runlease.evidence.prove.wallet import Wallet, accounts, given, wrong_audiences
 
 ISSUER, AUDIENCE, NOW = "https://issuer", "runlease/prod", 1000.0
@@ -100,19 +102,39 @@ def access(*names: str) -> Access:
     return Access("prod", leases=leases)
 
 
+def requests(one: Access, ids: dict[str, str]) -> tuple[list[Request], list[str]]:
+    every = [
+        *closed(one, one.leases[0], "prod-jwt", "role"),
+        *revocations(one, one.leases[0], IDENTITY, ids),
+    ]
+    return [each for each in every if isinstance(each, Request)], [
+        each.what for each in every if isinstance(each, Omitted)
+    ]
+
+
 def test_the_lease_of_another_is_tried_by_its_own_id() -> None:
     one = access("a", "b", "c")
-    assert [other.name for other, _ in other_leases(one, one.leases[0])] == ["b", "c"]
-    bodies = [request.body or {} for request in revocations(one, one.leases[0], {"b": "prod-db/creds/b/real"})]
-    assert {body["lease_id"] for body in bodies} == {"prod-db/creds/b/real", "prod-db/creds/c/runlease-prove-none"}
-    alone = access("a")
-    (only,) = {str((request.body or {})["lease_id"]) for request in revocations(alone, alone.leases[0], {})}
-    assert not only.startswith("prod-db/creds/a/")
+    assert [other.name for other, _ in other_leases(one, one.leases[0], IDENTITY)] == ["b", "c"]
+    asked = [
+        (each.body or {})["lease_id"] for each in requests(one, {"b": "id-of-b"})[0] if "lease_id" in (each.body or {})
+    ]
+    assert set(asked) == {"id-of-b", "prod-db/creds/c/runlease-prove-none"}
+    alone = [(each.body or {})["lease_id"] for each in requests(access("a"), {})[0] if "lease_id" in (each.body or {})]
+    assert set(alone) == {"prod-db/creds/runlease-prove-none/runlease-prove-none"}
 
 
 def test_no_request_could_end_or_change_something_that_is_not_ours() -> None:
-    one = access("a", "b")
-    for request in closed(one, one.leases[0], "prod-jwt", "role"):
-        harmless = request.method == "GET" or "runlease-prove-none" in request.path or request.body == {"ttl": "1s"}
-        assert harmless, request.path
+    for request in requests(access("a", "b"), {})[0]:
+        made_up = "runlease-prove-none" in request.path or "runlease-prove-none" in str(request.body)
+        assert request.method == "GET" or made_up or request.body == {"ttl": "1s"}, request.path
         assert "/creds/" not in request.path or request.method != "GET" or "lookup" in request.path
+
+
+def test_a_sweeper_is_not_asked_what_it_may_by_declaration() -> None:
+    one = access("a", "b", "c")
+    sweeper = replace(one.leases[0], profile=ProfileName.SWEEPER)
+    own = replace(one, leases=(sweeper, *one.leases[1:]), bindings=(Binding(IDENTITY, "c", "", ""),))
+    made, left_out = requests(own, {"b": "id-of-b"})
+    assert left_out == ["list the leases that are alive", "look up and revoke a lease of b"]
+    assert [each.path for each in made if "lease_id" in (each.body or {})] == ["sys/leases/renew"]
+    assert [other.name for other, _ in other_leases(own, sweeper, IDENTITY)] == ["b"]

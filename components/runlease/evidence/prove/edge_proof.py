@@ -147,12 +147,12 @@ class Prover:
         role = jwt_role(self.settings.installation, held.identity)
         for request in closed(access, held.lease, vault.jwt_mount, role):
             yield _requested(vault, request, held)
-        for other, asked in other_leases(access, held.lease):
+        for other, asked in other_leases(access, held.lease, held.identity):
             ended, more = vault.take(other, held.identity, held.token)
             if more is not None:
                 taken.held.insert(0, replace(more, stray=True))  # given back last, because its token ends with it
             yield judge_answer(asked, ended)
-        for request in revocations(access, held.lease, ids):
+        for request in revocations(access, held.lease, held.identity, ids):
             yield _requested(vault, request, held)
 
 
@@ -166,7 +166,9 @@ def closed_databases(settings: Settings, key: str) -> frozenset[str]:
     return frozenset(names - {here.dbname})
 
 
-def _requested(vault: Vault, request: Request, held: Held) -> Row:
+def _requested(vault: Vault, request: Request | Omitted, held: Held) -> Row:
+    if isinstance(request, Omitted):
+        return omitted(request)
     ended = outcome(vault.request(request.method, request.path, request.body, held.token))
     return judge_answer(request.asked, ended)
 
