@@ -290,3 +290,28 @@ def _lease(name: str) -> Lease:
     audit = Audit()
     audit.read([audit_log(taken(OTHER, name))], Read("x", "x"))
     return audit.leases[OTHER]
+
+
+SWEEPER = "run_sweeper_cccccccccccccccccccc"
+
+
+@pytest.mark.parametrize("question", [UNATTRIBUTED, Question(run="other-pod")])
+def test_a_sweeper_ends_the_logins_of_others(logs: Logs, question: Question) -> None:
+    logs.vault(taken(OTHER, "other-pod"), taken(SWEEPER, "sweeper-pod"))
+    made = created(SWEEPER, at=20, profile="sweeper")
+    swept = dropped(OTHER, at=30, user=SWEEPER, caller=SWEEPER)
+    # Logs come in any order: the sweeper may be known only after what it did.
+    logs.server(csvlog([created(OTHER), statement(1, "SELECT b", OTHER), swept, made]))
+    answer = logs.ask(question=question)
+    assert kinds(answer) == []
+    life = answer.lives[OTHER]
+    assert (life.outcome, life.caller) == ("dropped", VAULT)
+
+
+def test_who_is_no_sweeper_ends_nobody(logs: Logs) -> None:
+    logs.vault(taken(), taken(OTHER, "other-pod"))
+    swept = dropped(LOGIN, at=30, user=OTHER, caller=OTHER)
+    logs.server(csvlog([created(), created(OTHER), statement(1, "SELECT a"), swept]))
+    answer = logs.ask(question=UNATTRIBUTED)
+    assert kinds(answer) == [("forged ledger", OTHER)]
+    assert answer.lives[LOGIN].dropped is None

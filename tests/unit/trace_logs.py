@@ -77,13 +77,15 @@ def _plain(line: Line) -> str:
 WRITERS: dict[str, Callable[[Iterable[Line]], bytes]] = {"csvlog": csvlog, "jsonlog": jsonlog, "stderr": plain}
 
 
-def created(login: str = LOGIN, at: float = 0, caller: str = VAULT, user: str = VAULT) -> Line:
-    said = f"event=create login={login} oid=16452 database=shop profile=reader caller={caller}"
+def created(login: str = LOGIN, at: float = 0, caller: str = VAULT, user: str = VAULT, profile: str = "reader") -> Line:
+    said = f"event=create login={login} oid=16452 database=shop profile={profile} caller={caller}"
     return Line(at, f"runlease ledger: {said} expires=2026-11-24T12:15:00Z outcome=live", user, session="6b05f113.f")
 
 
-def dropped(login: str = LOGIN, at: float = 60, outcome: str = "dropped", user: str = VAULT) -> Line:
-    said = f"event=drop login={login} oid=16452 database=shop profile=reader caller={VAULT}"
+def dropped(
+    login: str = LOGIN, at: float = 60, outcome: str = "dropped", user: str = VAULT, caller: str = VAULT
+) -> Line:
+    said = f"event=drop login={login} oid=16452 database=shop profile=reader caller={caller}"
     return Line(
         at, f"runlease ledger: {said} expires=2026-11-24T12:15:00Z outcome={outcome}", user, session="6b05f113.f"
     )

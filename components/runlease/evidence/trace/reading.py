@@ -119,6 +119,7 @@ class _Reading:
             for event, asked in events(self._of_logins(records), shown, told, matches):
                 self._keep(event, asked)
             self.reads.append(read)
+        self.lives.settle()
 
     def _files(self) -> Iterator[tuple[Read, Iterator[Record]]]:
         for path in self.sources.postgres:
