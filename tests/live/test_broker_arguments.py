@@ -90,7 +90,7 @@ EXPIRIES = {
     "-infinity": DENIED,
     "yesterday": DENIED,
     "now": DENIED,
-    "tomorrow": DENIED,
+    "tomorrow 12:00": DENIED,
     "epoch": DENIED,
     "2001-01-01 00:00:00+0000": DENIED,
     "9999-12-31 23:59:59+0000": DENIED,
