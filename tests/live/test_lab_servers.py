@@ -146,7 +146,7 @@ def test_no_secret_of_the_servers_can_be_read_by_others(
     readable = {
         one.name for folder in opened for one in folder.iterdir() if one.is_file() and one.stat().st_mode & stat.S_IROTH
     }
-    assert readable <= {"ca.pem"}
+    assert readable <= {"ca.pem", "issuer.pem"}, "a certificate, and public keys, are no secret"
 
 
 def test_openbaos_keys_and_postgres_password_are_on_no_disk(
