@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ import pytest
 
 from runlease.cli import main
 from runlease.config import load
-from runlease.evidence.sweep import edge_vault
 from runlease.evidence.sweep.edge_cluster import Pods, by_kubectl, in_cluster
 from runlease.evidence.sweep.edge_vault import SweptVault
 from runlease.evidence.sweep.facts import EngineFacts
 from runlease.provision.vault.names import sweeper_policy
+from runlease.readers import engine
 from runlease.readers.https import Answer, UnreachableError
 from tests.unit.config_edits import PROD
 
@@ -86,7 +86,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, Answer], own: t
     def send(_method: str, url: str, *_: object) -> Answer:
         return answers.get(url.split("/v1/")[1].removesuffix("?list=true"), NOTHING)
 
-    monkeypatch.setattr(edge_vault, "send", send)
+    monkeypatch.setattr(engine, "send", send)
     vault = SweptVault(load(PROD), Path("/"), "token")
     return vault.facts(pods(DISCOVERY), timedelta(), own, with_leases=True), vault.missing
 
@@ -151,6 +151,16 @@ def test_one_lease_that_may_not_be_looked_up_makes_all_of_them_unknown(monkeypat
         assert missing
 
 
+@pytest.mark.parametrize("issued", ["2026-11-24T22:00:01.123456789Z", "2026-11-24T23:00:01.123456789+01:00"])
+def test_the_zone_of_vaults_server_moves_no_lease(monkeypatch: pytest.MonkeyPatch, issued: str) -> None:
+    lists = f"sys/leases/lookup/{MOUNT}/creds/"
+    answers = {lists: Answer(200, {"data": {"keys": ["shop-reader/"]}})}
+    answers[f"{lists}shop-reader/"] = Answer(200, {"data": {"keys": ["a"]}})
+    answers["sys/leases/lookup"] = Answer(200, {"data": {**LEASE, "issue_time": issued}})
+    facts, _ = asked(monkeypatch, answers)
+    assert [one.issued for one in facts.leases] == [datetime(2026, 11, 24, 22, 0, 1, 123456, UTC)]
+
+
 def test_an_accessor_whose_token_has_gone_is_no_missing_right_and_a_missing_right_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -164,7 +174,7 @@ def test_an_accessor_whose_token_has_gone_is_no_missing_right_and_a_missing_righ
         path = url.split("/v1/")[1].removesuffix("?list=true")
         return next(looked_up) if path == "auth/token/lookup-accessor" else lists.get(path, NOTHING)
 
-    monkeypatch.setattr(edge_vault, "send", send)
+    monkeypatch.setattr(engine, "send", send)
     vault = SweptVault(load(PROD), Path("/"), "token")
     assert vault.facts(pods(DISCOVERY), timedelta(), (), with_leases=True).tokens == ()
     assert vault.missing == []

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from runlease.access import Duration, ProfileName, Public, Server
 from runlease.access.lifetimes import SYSTEM_MAXIMUM, TOKEN_EXPIRY
 from runlease.config.admission import AdmissionSettings
+from runlease.config.made import jwt_mount
 from runlease.config.names import (
     Audience,
     DatabaseKey,
@@ -210,6 +211,11 @@ class Settings(Section):
     rules: RulesSettings = RulesSettings()
     sweeper: SweeperSettings | None = None
     """What sweeps on a schedule. Default: nothing does; `runlease sweep` can be run by hand."""
+
+    @property
+    def jwt_mount(self) -> str:
+        """Path of the JWT auth mount in Vault: an existing one that the settings name, or the installation's own."""
+        return self.vault.jwt_mount or jwt_mount(self.installation)
 
     @property
     def audience(self) -> str:

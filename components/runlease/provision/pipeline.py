@@ -15,7 +15,7 @@ from runlease.provision.kubernetes import PipelineIdentity
 from runlease.provision.postgres import DatabaseAccess
 from runlease.provision.sweeper import LeaseSweeper
 from runlease.provision.tekton import TASKS, LeaseTasks
-from runlease.provision.vault import ClusterTrust, LeaseEngine, creds_path, jwt_mount
+from runlease.provision.vault import ClusterTrust, LeaseEngine, creds_path
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class PipelineAccess(pulumi.ComponentResource):
                 "issuer": settings.cluster.issuer,
                 "audience": settings.audience,
                 "jwt_mount": trust.path,
-                "jwt_mount_name": self._jwt_mount,
+                "jwt_mount_name": settings.jwt_mount,
                 "leases": list(settings.leases),
                 "max_ttl": str(max(settings.leases[lease].max_ttl for lease in sweeper.leases)),
                 "namespaces": self._namespaces(),
@@ -192,17 +192,13 @@ class PipelineAccess(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, providers=[self._given.vault, self._given.kubernetes]),
         )
 
-    @property
-    def _jwt_mount(self) -> str:
-        return self._settings.vault.jwt_mount or jwt_mount(self._settings.installation)
-
     def _vault_for_guard(self) -> dict[str, Any]:
         vault = self._settings.vault
         return {
             "address": vault.address,
             "ca": self._text(vault.ca) if vault.ca else "",
             "namespace": vault.namespace or "",
-            "jwt_mount": self._jwt_mount,
+            "jwt_mount": self._settings.jwt_mount,
         }
 
     def _database_for_guard(self, key: str) -> dict[str, Any]:

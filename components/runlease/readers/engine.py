@@ -12,9 +12,29 @@ from urllib.parse import quote
 from runlease.access import Unread
 from runlease.config import VaultSettings
 from runlease.readers.error import ReadError
-from runlease.readers.https import Answer, UnreachableError, get
+from runlease.readers.https import SECONDS, Answer, UnreachableError, send
 
 _READ, _LIST = "read", "list"
+
+
+def ask(
+    vault: VaultSettings,
+    folder: Path,
+    token: str,
+    method: str,
+    path: str,
+    body: Mapping[str, Any] | None = None,
+    seconds: float = SECONDS,
+) -> Answer:
+    """One answer of Vault's, whatever its status; without a token where that is empty. Raises ReadError for none."""
+    headers = {"X-Vault-Token": token} if token else {}
+    if vault.namespace:
+        headers["X-Vault-Namespace"] = vault.namespace
+    url = f"{vault.address.rstrip('/')}/v1/{quote(path, safe='/?=')}"
+    try:
+        return send(method, url, folder / vault.ca if vault.ca else None, headers, body, seconds)
+    except UnreachableError as failed:
+        raise ReadError(f"access.vault.address: {failed.problem}. Fix: {failed.fix}") from failed
 
 
 @dataclass
@@ -58,14 +78,7 @@ class Engine:
         return tuple((self._understood(self._ask(f"{path}?list=true"), path, _LIST) or {}).get("keys") or ())
 
     def _ask(self, path: str) -> Answer:
-        headers = {"X-Vault-Token": self.token}
-        if self.settings.namespace:
-            headers["X-Vault-Namespace"] = self.settings.namespace
-        ca = self.folder / self.settings.ca if self.settings.ca else None
-        try:
-            return get(f"{self.settings.address.rstrip('/')}/v1/{quote(path, safe='/?=')}", ca, headers)
-        except UnreachableError as failed:
-            raise ReadError(f"access.vault.address: {failed.problem}. Fix: {failed.fix}") from failed
+        return ask(self.settings, self.folder, self.token, "GET", path)
 
     def _understood(self, answer: Answer, path: str, capability: str) -> Mapping[str, Any] | None:
         match answer.status:

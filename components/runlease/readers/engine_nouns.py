@@ -7,7 +7,7 @@ from typing import Any
 from runlease.access import Connection, Duration, Lease, Policy, ProfileName, Trust, Unread
 from runlease.access.lifetimes import SYSTEM_MAXIMUM
 from runlease.config import Settings
-from runlease.config.made import database_mount, jwt_mount
+from runlease.config.made import database_mount
 from runlease.readers.bindings import Leases
 from runlease.readers.dialled import dialled_by
 from runlease.readers.engine import Engine
@@ -128,7 +128,7 @@ class Trusted:
             self._unread(path, str(error))
 
     def _mount(self, mount: str, opening: set[str]) -> None:
-        ours = mount == (self.settings.vault.jwt_mount or jwt_mount(self.settings.installation))
+        ours = mount == self.settings.jwt_mount
         found = list(self.engine.below(f"auth/{mount}/role"))
         kept = [(name, said) for name, said in found if ours or opening & set(_texts(said.get("token_policies")))]
         if not kept:

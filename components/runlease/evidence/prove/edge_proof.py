@@ -145,7 +145,7 @@ class Prover:
                 asked = Answered(held.lease.name, worded(claim, token), Expected.REFUSED, claim.because)
                 yield judge_answer(asked, ended)
         role = jwt_role(self.settings.installation, held.identity)
-        for request in closed(access, held.lease, vault.jwt_mount, role):
+        for request in closed(access, held.lease, self.settings.jwt_mount, role):
             yield _requested(vault, request, held)
         for other, asked in other_leases(access, held.lease, held.identity):
             ended, more = vault.take(other, held.identity, held.token)

@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from runlease.access import Identity, Lease
 from runlease.config import Settings
-from runlease.config.made import creds_path, jwt_mount, jwt_role
+from runlease.config.made import creds_path, jwt_role
 from runlease.evidence.prove.attempts import Outcome
 from runlease.evidence.prove.edge_postgres import Credential
-from runlease.readers.error import ReadError
-from runlease.readers.https import Answer, UnreachableError, send
+from runlease.readers.engine import ask
+from runlease.readers.https import Answer
 
 _SECONDS = 30
 """A revocation in sync ends sessions and may wait for their locks."""
@@ -43,7 +42,7 @@ class Vault:
     def log_in(self, identity: Identity, jwt: str) -> tuple[Outcome, str]:
         """Log in to the role of `identity`; how it ended, and Vault's token or nothing."""
         body = {"role": jwt_role(self.settings.installation, identity), "jwt": jwt}
-        answer = self.request("POST", f"auth/{self.jwt_mount}/login", body)
+        answer = self.request("POST", f"auth/{self.settings.jwt_mount}/login", body)
         auth = answer.body.get("auth")
         token = str(auth.get("client_token") or "") if isinstance(auth, dict) else ""
         if token:
@@ -69,19 +68,7 @@ class Vault:
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None, token: str = "") -> Answer:
         """One request. Raises ReadError where nobody answers."""
-        vault, headers = self.settings.vault, {"X-Vault-Token": token} if token else {}
-        if vault.namespace:
-            headers["X-Vault-Namespace"] = vault.namespace
-        url = f"{vault.address.rstrip('/')}/v1/{quote(path, safe='/?=')}"
-        try:
-            return send(method, url, self.folder / vault.ca if vault.ca else None, headers, body, _SECONDS)
-        except UnreachableError as failed:
-            raise ReadError(f"access.vault.address: {failed.problem}. Fix: {failed.fix}") from failed
-
-    @property
-    def jwt_mount(self) -> str:
-        """Path of the JWT mount, under `auth/`."""
-        return self.settings.vault.jwt_mount or jwt_mount(self.settings.installation)
+        return ask(self.settings.vault, self.folder, token, method, path, body, _SECONDS)
 
 
 def outcome(answer: Answer) -> Outcome:

@@ -1,13 +1,16 @@
 """The tokens that a proof may use: given in files, or made by the cluster; and whose they are."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from runlease.access import Identity
 from runlease.config import ConfigError
 from runlease.evidence.prove.tokens import Claim, Token, by_claim
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -37,27 +40,22 @@ class Wallet:
 
 def given(options: Sequence[str]) -> tuple[Token, ...]:
     """The tokens in the files of `NAMESPACE/ACCOUNT=FILE`. Raises ConfigError with all errors at once."""
-    found: list[Token] = []
-    wrong: list[str] = []
-    for option in options:
-        try:
-            found.append(_given(option))
-        except ValueError as error:
-            wrong.append(f"--token {option}: {error}")
-    if wrong:
-        raise ConfigError(wrong)
-    return tuple(found)
+    return _each("--token", options, _given)
 
 
 def accounts(options: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Namespace and name of each `NAMESPACE/ACCOUNT`. Raises ConfigError with all errors at once."""
-    found: list[tuple[str, str]] = []
+    return _each("--stranger", options, account)
+
+
+def _each(name: str, options: Sequence[str], read: Callable[[str], _Read]) -> tuple[_Read, ...]:
+    found: list[_Read] = []
     wrong: list[str] = []
     for option in options:
         try:
-            found.append(account(option))
+            found.append(read(option))
         except ValueError as error:
-            wrong.append(f"--stranger {option}: {error}")
+            wrong.append(f"{name} {option}: {error}")
     if wrong:
         raise ConfigError(wrong)
     return tuple(found)

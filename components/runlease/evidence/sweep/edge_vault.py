@@ -6,14 +6,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from runlease.config import Settings
-from runlease.config.made import database_mount, jwt_mount, policy_name
+from runlease.config.made import database_mount, policy_name
+from runlease.evidence.moments import moment
 from runlease.evidence.sweep.edge_cluster import Pods
 from runlease.evidence.sweep.facts import EngineFacts, HeldLease, Holder, Irrevocable, RunToken
+from runlease.readers.engine import ask
 from runlease.readers.error import ReadError
-from runlease.readers.https import SECONDS, Answer, UnreachableError, send
+from runlease.readers.https import SECONDS, Answer
 
 REVOKING = 60.0
 """Seconds to wait for a revocation: Vault waits for PostgreSQL, which may wait for a lock."""
@@ -46,18 +47,12 @@ class SweptVault:
     @property
     def logins(self) -> str:
         """Path under which Vault keeps the tokens of runs as leases."""
-        return f"auth/{self.settings.vault.jwt_mount or jwt_mount(self.settings.installation)}/login"
+        return f"auth/{self.settings.jwt_mount}/login"
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, seconds: float = SECONDS) -> Answer:
         """One answer. Raises ReadError when there is none, or Vault is sealed."""
         vault = self.settings.vault
-        headers = {"X-Vault-Token": self.token} if self.token else {}
-        headers |= {"X-Vault-Namespace": vault.namespace} if vault.namespace else {}
-        url = f"{vault.address.rstrip('/')}/v1/{quote(path, safe='/?=')}"
-        try:
-            answer = send(method, url, self.folder / vault.ca if vault.ca else None, headers, body, seconds)
-        except UnreachableError as failed:
-            raise ReadError(f"access.vault.address: {failed.problem}. Fix: {failed.fix}") from failed
+        answer = ask(vault, self.folder, self.token, method, path, body, seconds)
         if answer.status == 503:
             raise ReadError(
                 f"access.vault.address: is sealed or does not serve (got 503 from {vault.address}). Fix: unseal it"
@@ -229,7 +224,7 @@ class SweptVault:
 
     def _token(self, said: Mapping[str, Any], ahead: timedelta) -> RunToken:
         meta, leases = said["meta"], self._leases_of(said)
-        issued = _moment(said["issue_time"]) - ahead
+        issued = moment(said["issue_time"]) - ahead
         # Its lease id is not said here: see _as_leases. Until then the exact time of its issue stands for it.
         return RunToken(
             said["issue_time"], leases, meta["namespace"], meta["service_account"], meta["pod"], meta["pod_uid"], issued
@@ -280,16 +275,8 @@ def _line(path: str, *capabilities: str) -> str:
 
 def _held(said: Mapping[str, Any], path: str, ahead: timedelta) -> HeldLease:
     expires = said.get("expire_time")
-    end = _moment(expires) - ahead if expires else None
-    return HeldLease(str(said["id"]), path.rsplit("/", 1)[-1], _moment(said["issue_time"]) - ahead, end)
-
-
-def _moment(text: str) -> datetime:
-    """Vault writes nanoseconds, and Python reads microseconds."""
-    whole, _, rest = text.partition(".")
-    fraction = rest.rstrip("Z0123456789+-:")
-    digits = (rest.removesuffix("Z") if not fraction else "0")[:6]
-    return datetime.fromisoformat(f"{whole.removesuffix('Z')}.{digits or '0':0<6}+00:00")
+    end = moment(expires) - ahead if expires else None
+    return HeldLease(str(said["id"]), path.rsplit("/", 1)[-1], moment(said["issue_time"]) - ahead, end)
 
 
 def pause(seconds: float) -> None:

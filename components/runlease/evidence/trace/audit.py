@@ -4,9 +4,10 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from runlease.evidence.moments import moment
 from runlease.evidence.trace.model import Lease, Read
 
 _HASHED = "hmac-"
@@ -75,7 +76,7 @@ class Audit:
         ends = path.startswith(("sys/leases/revoke", "sys/revoke")) or path == "auth/token/revoke-self"
         accessor = str((entry.get("auth") or {}).get("accessor", ""))
         if entry.get("type") == "response" and ends and accessor and not entry.get("error"):
-            self.asked.setdefault(sys.intern(accessor), when(str(entry["time"])))
+            self.asked.setdefault(sys.intern(accessor), moment(str(entry["time"])))
 
 
 def _lease(entry: Mapping[str, Any], name: str) -> Lease:
@@ -89,15 +90,6 @@ def _lease(entry: Mapping[str, Any], name: str) -> Lease:
         sys.intern(str(of_token.get("service_account", ""))),
         str(of_token.get("pod", "")),
         str(of_token.get("pod_uid", "")),
-        when(str(entry["time"])),
+        moment(str(entry["time"])),
         sys.intern(str(auth.get("accessor", ""))),
     )
-
-
-def when(text: str) -> datetime:
-    """RFC 3339 with up to nine digits of a second. Raises ValueError."""
-    stamp, point, rest = text.partition(".")
-    if not point:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    return datetime.fromisoformat(f"{stamp}.{digits[:6]:0<6}{rest[len(digits) :]}").astimezone(UTC)

@@ -7,7 +7,7 @@ from datetime import date
 from runlease.access import Access
 from runlease.access.rules import RULES, Severity, findings
 from runlease.config import Settings, to_acceptances, to_bounds
-from runlease.config.made import jwt_mount, policy_name, sweeper_policy_name
+from runlease.config.made import policy_name, sweeper_policy_name
 from runlease.evidence.verify.check import Found
 from runlease.readers.comparable import comparable
 from runlease.readers.policies import read_policy
@@ -37,8 +37,7 @@ def _policies(settings: Settings, live: Access) -> Iterator[Found]:
     installation, there = settings.installation, {one.name: one for one in live.policies}
     made = {policy_name(installation, lease): policy(installation, lease) for lease in settings.leases}
     if settings.sweeper is not None:
-        mount = settings.vault.jwt_mount or jwt_mount(installation)
-        made[sweeper_policy_name(installation)] = sweeper_policy(installation, mount, settings.leases)
+        made[sweeper_policy_name(installation)] = sweeper_policy(installation, settings.jwt_mount, settings.leases)
     for name, text in made.items():
         expected = set(read_policy(text))
         if name in there and set(there[name].rules) != expected:
