@@ -9,12 +9,12 @@ import time
 BEGUN = time.monotonic()
 
 import http.client  # noqa: E402 - after the clock: the guard imports it too
-import importlib.util  # noqa: E402
-import json  # noqa: E402
-import os  # noqa: E402
-import sys  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import importlib.util  # noqa: E402 - as above
+import json  # noqa: E402 - as above
+import os  # noqa: E402 - as above
+import sys  # noqa: E402 - as above
+from pathlib import Path  # noqa: E402 - as above
+from typing import Any  # noqa: E402 - as above
 
 
 def timed(owner: Any, name: str, spent: dict[str, float], part: str) -> None:
@@ -35,7 +35,7 @@ def main(started: float, script: str, output: Path) -> None:
     """Take one lease, note the parts, give it back."""
     source = importlib.util.spec_from_file_location("guard", script)
     assert source is not None  # noqa: S101 - a path that ends in .py
-    assert source.loader is not None  # noqa: S101
+    assert source.loader is not None  # noqa: S101 - as above
     guard = importlib.util.module_from_spec(source)
     sys.modules["guard"] = guard
     source.loader.exec_module(guard)

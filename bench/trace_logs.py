@@ -131,8 +131,8 @@ def _statement(chance: random.Random, run: str, number: int) -> str:
         forged = f'{_stamp(5)},"{another}","shop",7,"h",1.2,1,"x",{_stamp(0)},1/1,0,LOG,00000,"statement: SELECT x"'
         return f"SELECT {column}, '{another}' FROM app.orders\n{forged}\nWHERE \"a\" = 'b'"  # noqa: S608 - never run
     if number % 8 == 1:
-        return f"UPDATE app.orders SET {column} = 'user={another},db=shop' WHERE id = {number}"  # noqa: S608
-    return f"INSERT INTO app.orders ({column}, b) VALUES ('some text', {chance.randrange(10**6)})"  # noqa: S608
+        return f"UPDATE app.orders SET {column} = 'user={another},db=shop' WHERE id = {number}"  # noqa: S608 - never run
+    return f"INSERT INTO app.orders ({column}, b) VALUES ('some text', {chance.randrange(10**6)})"  # noqa: S608 - never run
 
 
 def _ledger(event: str, login: str, at: float, outcome: str) -> Line:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runlease.config import ConfigError, load_database, load_identity
+from runlease.config import ConfigError, IdentitySettings, load_database, load_section
 
 DATABASE: dict[str, Any] = {
     "server": "self_managed",
@@ -56,8 +56,8 @@ def test_a_good_database_is_read() -> None:
 )
 def test_an_identity_with_a_wildcard_or_the_api_servers_audience_is_refused(field: str, value: str) -> None:
     with pytest.raises(ConfigError, match=r"(no wildcard|API server's own)"):
-        load_identity({**IDENTITY, field: value}, "identity")
+        load_section(IdentitySettings, {**IDENTITY, field: value}, "identity")
 
 
 def test_a_good_identity_is_read() -> None:
-    assert load_identity(IDENTITY, "identity").max_ttl.seconds == 1800
+    assert load_section(IdentitySettings, IDENTITY, "identity").max_ttl.seconds == 1800

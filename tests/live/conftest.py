@@ -28,10 +28,11 @@ from lab.processes import Processes
 from lab.runner import Image, Mount, TaskRunner
 from lab.stack import Servers, on_servers
 from tests.live.checked_stack import Stack, clean, named
-from tests.live.deployment import Deployment, Lease, Leased, Sites, deploy
+from tests.live.deployment import Deployment, Lease, Leased, deploy
 from tests.live.guards import Config, Guard, Place, config_of, logins, tokens, wait_until
 from tests.live.runner_tasks import Start
 from tests.live.shop_runs import Shop, open_shop
+from tests.live.sites import Sites
 from tests.live.task_runs import Begin, begin_on, config_map
 
 

@@ -29,27 +29,6 @@ MIGRATION = (
 )
 """What the first migration of each site makes in schema app, after everything was deployed."""
 
-FOREIGN = """
-CREATE SCHEMA hidden; CREATE TABLE hidden.secrets AS SELECT 1 AS one;
-CREATE TABLE public.notes AS SELECT 1 AS one;
-"""
-"""What stands in the same database and is declared to nobody."""
-
-ADOPTED = """
-CREATE SCHEMA app;
-CREATE TABLE app.orders (id serial, label text); INSERT INTO app.orders (label) VALUES ('first');
-CREATE TABLE app.customers (id serial, label text); INSERT INTO app.customers (label) VALUES ('first');
-"""
-"""What stood in a database before runlease came."""
-
-
-SHELF: dict[str, object] = {
-    "create": [],
-    "public": "revoke",
-    "profiles": {"reader": {}, "migrator": {}, "seeder": {"tables": ["app.orders"]}},
-}
-"""What the settings of that database say besides."""
-
 
 @dataclass(frozen=True)
 class Lease:
@@ -182,52 +161,6 @@ class Deployment:
         return self.postgres.log.read_text().splitlines()
 
 
-class Sites:
-    """The deployments of a session: made when first asked for, they stand side by side to its end."""
-
-    def __init__(
-        self, server: Callable[[int], PostgresServer], openbao: OpenBao, issuer: TokenIssuer, folder: Path
-    ) -> None:
-        self._server, self._openbao, self._issuer, self._folder = server, openbao, issuer, folder
-        self._made: dict[tuple[str, int], Deployment] = {}
-
-    def site(self, major: int, managed: bool) -> Deployment:
-        """A database that runlease created, with every profile, and what one migration has put into it since."""
-        key = "mshop" if managed else "shop"
-        if (key, major) not in self._made:
-            made = self._made[key, major] = self._deploy(key, major, managed)
-            made.migrate(*MIGRATION)
-            with made.as_superuser() as session:
-                session.execute(FOREIGN)
-        return self._made[key, major]
-
-    def audited(self, major: int) -> Deployment:
-        """As the self-managed site, for what looks at all that is there."""
-        key = "audited"
-        if (key, major) not in self._made:
-            made = self._made[key, major] = self._deploy(key, major, managed=False)
-            made.migrate(*MIGRATION)
-        return self._made[key, major]
-
-    def shelf(self, major: int, managed: bool) -> Deployment:
-        """A database that existed with its tables, where the seeder is narrowed to one; `later` came afterwards."""
-        key = "mshelf" if managed else "shelf"
-        if (key, major) not in self._made:
-            _make_adopted(key, self._server(major), managed)
-            made = self._made[key, major] = self._deploy(key, major, managed, **SHELF)
-            made.migrate("CREATE TABLE later (id int)")
-        return self._made[key, major]
-
-    def beside(self, site: Deployment) -> Deployment:
-        """The other kind of site on the same server."""
-        return self.site(site.major, not site.managed)
-
-    def _deploy(self, key: str, major: int, managed: bool, **database: object) -> Deployment:
-        server = self._server(major)
-        made = Deployment(key, f"pg{major}-{key}", major, managed, server, self._openbao, self._issuer)
-        return deploy(made, self._folder, **database)
-
-
 def deploy(made: Deployment, folder: Path, **database: object) -> Deployment:
     """Make the databases next to it, then apply the program; `database` overrides settings of the database."""
     _make_neighbours(made)
@@ -274,7 +207,7 @@ def _settings(made: Deployment, database: dict[str, object]) -> Settings:
     }
 
 
-def _make_cloud_admin(server: PostgresServer) -> None:
+def make_cloud_admin(server: PostgresServer) -> None:
     """What a provider of databases gives its customer in the superuser's place."""
     with server.connect() as session:
         if session.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [CLOUD_ADMIN]).fetchone():
@@ -289,24 +222,7 @@ def _make_cloud_admin(server: PostgresServer) -> None:
 
 
 def _make_neighbours(made: Deployment) -> None:
-    _make_cloud_admin(made.postgres)
+    make_cloud_admin(made.postgres)
     with made.postgres.connect() as session:
         for name in (made.neighbour, f"{made.key}_closed"):
             session.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-
-
-def _make_adopted(key: str, server: PostgresServer, managed: bool) -> None:
-    _make_cloud_admin(server)
-    owner, database, admin = Identifier(f"{key}_owner"), Identifier(key), Identifier(CLOUD_ADMIN)
-    with server.connect() as session:
-        session.execute(SQL("CREATE ROLE {} NOLOGIN").format(owner))
-        session.execute(SQL("CREATE DATABASE {}").format(database))
-        if managed:
-            session.execute(SQL("GRANT {} TO {} WITH ADMIN OPTION").format(owner, admin))
-            session.execute(SQL("ALTER DATABASE {} OWNER TO {}").format(database, admin))
-    with server.connect(key) as session:
-        session.execute(SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, owner))
-        session.execute(SQL("SET SESSION AUTHORIZATION {}").format(owner))
-        session.execute(ADOPTED)
-        session.execute("RESET SESSION AUTHORIZATION")
-        session.execute(SQL("REVOKE CREATE ON DATABASE {} FROM {}").format(database, owner))

@@ -7,7 +7,8 @@ import pytest
 from psycopg.sql import SQL, Identifier, Literal
 
 from tests.live.broker_calls import DONE, LOGIN, LONGEST, call, make, moment
-from tests.live.deployment import Deployment, Sites
+from tests.live.deployment import Deployment
+from tests.live.sites import Sites
 from tests.live.statements import DENIED, outcome, worded
 
 

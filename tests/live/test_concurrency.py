@@ -8,7 +8,8 @@ from itertools import cycle, islice
 
 import pytest
 
-from tests.live.deployment import PROFILES, Deployment, Lease, Sites
+from tests.live.deployment import PROFILES, Deployment, Lease
+from tests.live.sites import Sites
 
 LEASES, CLIENTS = 200, 32
 

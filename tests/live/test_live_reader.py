@@ -14,8 +14,9 @@ from runlease.access import Role
 from runlease.access.diff import Change
 from runlease.readers import catalog_sql
 from runlease.readers.catalog import read_catalog
-from tests.live.deployment import SHELF, Deployment
+from tests.live.deployment import Deployment
 from tests.live.live_reader import Reader, reader_of
+from tests.live.sites import SHELF
 
 TWO_SITES = pytest.mark.parametrize(
     "site",

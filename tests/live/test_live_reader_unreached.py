@@ -10,8 +10,8 @@ import pytest
 
 from lab.processes import free_port
 from runlease.readers.error import ReadError
-from tests.live.deployment import Sites
 from tests.live.live_reader import Reader, reader_of
+from tests.live.sites import Sites
 
 Spoil = Callable[[Reader], None]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from runlease.access.diff import Change
-from tests.live.deployment import Sites
 from tests.live.live_reader import Reader, reader_of, reading_token
+from tests.live.sites import Sites
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 from psycopg.sql import Composed
 
-from tests.live.deployment import PROFILES, Deployment, Leased, Sites
+from tests.live.deployment import PROFILES, Deployment, Leased
+from tests.live.sites import Sites
 from tests.live.statements import DENIED, tried, worded
 
 GRANTED_NOTHING = "01007"

@@ -14,8 +14,9 @@ from runlease.evidence.prove import told
 from runlease.evidence.prove.attempts import How, Promise, Verdict
 from runlease.evidence.prove.promises import kept
 from tests.live.broken_on_purpose import BROKEN
-from tests.live.deployment import FOREIGN, MIGRATION, PROFILES, Deployment, deploy
+from tests.live.deployment import MIGRATION, PROFILES, Deployment, deploy
 from tests.live.provable import Provable, named
+from tests.live.sites import FOREIGN
 
 
 @pytest.fixture(scope="module")

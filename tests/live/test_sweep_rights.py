@@ -15,7 +15,7 @@ from lab.kubernetes import Kubernetes
 from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
 from tests.live.broker_calls import DONE, VERIFIER, call, moment
-from tests.live.deployment import FOREIGN
+from tests.live.sites import FOREIGN
 from tests.live.statements import DENIED, outcome, tried, worded
 from tests.live.sweeps import SweptSite
 from tests.live.test_broker_callers import OUTSIDE

@@ -10,8 +10,9 @@ import pytest
 
 from lab.runner import Outcome, TaskRunner
 from lab.runner.pod import wait_until
-from tests.live.deployment import Deployment, Lease, Sites
+from tests.live.deployment import Deployment, Lease
 from tests.live.remains import undroppable
+from tests.live.sites import Sites
 from tests.live.task_runs import ONE_SERVER, Begin, begin_on, codes, config_map, last_line
 
 TASK, LEASE, RUN = "lease-audit", "verifier", "shop-release-7"

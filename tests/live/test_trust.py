@@ -16,7 +16,8 @@ from lab.kubernetes import Kubernetes
 from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
 from runlease.config.made import policy_name
-from tests.live.deployment import NAMESPACE, PROFILES, Deployment, Sites, deploy
+from tests.live.deployment import NAMESPACE, PROFILES, Deployment, deploy
+from tests.live.sites import Sites
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from lab.https import RefusedError
 from lab.openbao import OpenBao
-from tests.live.deployment import Deployment, Sites
+from tests.live.deployment import Deployment
+from tests.live.sites import Sites
 
 CONNECTIONS = {"vault": "data", "vault_migrator": "migrator"}
 PROFILE_OF = {"vault": "reader", "vault_migrator": "migrator"}

@@ -11,8 +11,9 @@ import pytest
 from psycopg.sql import SQL, Identifier, Literal
 
 from runlease.evidence.verify import checks, edge_postgresql
-from tests.live.deployment import Deployment, Sites
+from tests.live.deployment import Deployment
 from tests.live.live_reader import reading_token
+from tests.live.sites import Sites
 from tests.live.verifying import EXPLAINED, Verifier, documented_policy, documented_sql, ids
 
 LOGIN, PASSWORD = "runlease_verify", "verify-password"

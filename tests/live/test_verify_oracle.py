@@ -12,7 +12,8 @@ from runlease.evidence.verify.check import Found
 from runlease.evidence.verify.checks import CHECKS
 from runlease.evidence.verify.edge_postgresql import ask
 from runlease.evidence.verify.site import Site
-from tests.live.deployment import Deployment, Sites, settings_of
+from tests.live.deployment import Deployment, settings_of
+from tests.live.sites import Sites
 
 SAMPLE = [
     (

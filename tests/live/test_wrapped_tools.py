@@ -18,7 +18,8 @@ from lab.runner import Image, Mount, Outcome, Reason, Sidecars, TaskRun, TaskRun
 from lab.runner.pod import wait_until
 from lab.stack import REPOSITORY
 from runlease.tasks import Connection, Wrapping, wrap
-from tests.live.deployment import NAMESPACE, Deployment, Sites
+from tests.live.deployment import NAMESPACE, Deployment
+from tests.live.sites import Sites
 from tests.live.task_runs import left_of
 
 EXAMPLES = REPOSITORY / "examples" / "wrap"

@@ -1,13 +1,16 @@
-"""The guard for every test that asks for it."""
+"""What several modules ask for: the guard, and logs to trace."""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from tests.unit.guard_inputs import GUARD
+from tests.unit.trace_logs import Logs
 
 
 @pytest.fixture
@@ -19,3 +22,10 @@ def guard() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Iterator[Logs]:
+    made = Logs(tmp_path)
+    yield made
+    made.close()

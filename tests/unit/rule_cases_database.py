@@ -47,7 +47,7 @@ def granted(*privileges: Privilege, on: Target, name: str = "app", **more: objec
 
 def lease(**more: object) -> Access:
     holder = role(((P.SELECT,), ORDERS), members=())
-    return Access("shop-prod", roles=(holder,), leases=(replace(LEASE, **more),))  # type: ignore[arg-type]
+    return Access("shop-prod", roles=(holder,), leases=(replace(LEASE, **more),))  # type: ignore[arg-type]  # fields by name
 
 
 def made_by(*creation: str) -> Access:

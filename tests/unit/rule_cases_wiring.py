@@ -58,7 +58,7 @@ OWN = ("lease_id", ("db/creds/load/*",))
 
 
 def connection(*others: Connection, **edits: object) -> Access:
-    return Access("x", connections=(replace(GOOD, **edits), *others))  # type: ignore[arg-type]
+    return Access("x", connections=(replace(GOOD, **edits), *others))  # type: ignore[arg-type]  # fields by name
 
 
 def policy(*rules: PathRule) -> Access:
@@ -70,7 +70,7 @@ def path(path: str, *capabilities: str, **allowed: tuple[str, ...]) -> Access:
 
 
 def trust(**edits: object) -> Access:
-    return Access("x", trusts=(replace(TRUST, **edits),))  # type: ignore[arg-type]
+    return Access("x", trusts=(replace(TRUST, **edits),))  # type: ignore[arg-type]  # fields by name
 
 
 def chain(max_ttl: int = 1800, mount: int | None = 3600, **edits: object) -> Access:

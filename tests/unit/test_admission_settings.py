@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runlease.config import ConfigError, load, load_admission
+from runlease.config import AdmissionSettings, ConfigError, load, load_section
 from tests.unit.config_edits import Edit, at, messages, settings_with
 
 WHERE = "access.cluster.admission"
@@ -108,4 +108,4 @@ def test_existing_tasks_must_be_approved_by_name() -> None:
 
 def test_a_component_that_is_used_alone_checks_the_same() -> None:
     with pytest.raises(ConfigError, match="nobody"):
-        load_admission({"deployers": {}}, "admission")
+        load_section(AdmissionSettings, {"deployers": {}}, "admission")

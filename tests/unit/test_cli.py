@@ -131,3 +131,18 @@ def test_a_check_needs_no_pulumi() -> None:
     program = "import runlease.cli, sys; print([name for name in sys.modules if name.startswith('pulumi')])"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--prove", "--login", "audit"), "verify: not of this way (got --login, expected no --prove)"),
+        (("--prove", "--fail-on", "high"), "verify: not of this way (got --fail-on, expected no --prove)"),
+        (("--mint", "--token", "ci/a=b"), "verify: not of this way (got --token, --mint, expected --prove)"),
+    ],
+)
+def test_verify_takes_no_option_of_the_other_way(
+    stack_file: Path, arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", str(stack_file), *arguments]) == 2
+    assert said in capsys.readouterr().err

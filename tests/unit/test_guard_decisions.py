@@ -1,4 +1,4 @@
-"""What the guard decides: to wait, renew, warn, end or give back, from the clock and from the line."""
+"""What the guard decides: to wait, renew, warn, end or give back; and what Vault and a token tell it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.guard_inputs import lease
+from tests.unit.guard_inputs import claims_of, jwt, lease
 
 UNASKED = ""
 
@@ -104,3 +104,46 @@ def test_a_successor_takes_the_handover_back(guard: ModuleType) -> None:
 def test_a_failed_step_stays_failed_whatever_its_successor_says(guard: ModuleType) -> None:
     assert lease(guard, word="check", free_since=0.0).heard(["failed", "migrate"], True, 4).word == "failed"
     assert lease(guard, word="failed", free_since=3.0).heard(["handover"], True, 4).word == "failed"
+
+
+# --- what it is told
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "passing", "says"),
+    [
+        (503, b'{"errors":["Vault is sealed"]}', True, "503: Vault is sealed"),
+        (403, b'{"errors":["permission denied"]}', False, "403: permission denied"),
+        (400, b'{"errors":["failed to revoke entry: x"]}', True, "400: failed to revoke"),
+        (429, b"{}", True, "429: no reason"),
+        (200, b"<html>", False, "200: no JSON object"),
+        (200, b"17", False, "200: no JSON object"),
+        (307, b"<a href=x>", False, "redirects are not followed"),
+        (307, b"{}", False, "307"),
+        (502, b"<html>", True, "502: no JSON object"),
+    ],
+)
+def test_an_answer_that_is_not_a_yes_says_why(
+    guard: ModuleType, status: int, body: bytes, passing: bool, says: str
+) -> None:
+    with pytest.raises(guard.GuardError, match=re.escape(says)) as caught:
+        guard.judge("some/path", status, body, "check it")
+    assert caught.value.passing is passing
+    assert str(caught.value).startswith("some/path: ")
+
+
+def test_an_empty_yes_is_a_yes(guard: ModuleType) -> None:
+    assert guard.judge("sys/leases/revoke", 204, b"", "") == {}
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", "hi", "a.b.c", jwt({}), jwt({"kubernetes.io": 7}), jwt({"sub": "system:serviceaccount:a:b"})],
+)
+def test_what_is_no_pods_token_is_refused(guard: ModuleType, token: str) -> None:
+    with pytest.raises(guard.GuardError, match="token: no pod's"):
+        guard.identity(token)
+
+
+def test_a_pods_token_says_whose_it_is(guard: ModuleType) -> None:
+    assert guard.identity(jwt(claims_of("ci", "migrate", "p-1"))) == ["ci", "migrate", "p-1"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.guard_inputs import VAULT, Answers, claims_of, deploy, holding, jwt
+from tests.unit.guard_inputs import VAULT, Answers, deploy, holding
 
 LOGIN, CREDS, DROP = "auth/shop-prod-jwt/login", "db/creds/shop-migrator", "auth/token/revoke-self"
 RENEW_TOKEN, RENEW, REVOKE = "auth/token/renew-self", "sys/leases/renew", "sys/leases/revoke"
@@ -233,52 +233,12 @@ def test_a_failed_renewal_keeps_the_old_end_and_is_tried_again_before_it(
     assert one.lease.next_action("", vault.now + 250) == ("renew", "")
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "passing", "says"),
-    [
-        (503, b'{"errors":["Vault is sealed"]}', True, "503: Vault is sealed"),
-        (403, b'{"errors":["permission denied"]}', False, "403: permission denied"),
-        (400, b'{"errors":["failed to revoke entry: x"]}', True, "400: failed to revoke"),
-        (429, b"{}", True, "429: no reason"),
-        (200, b"<html>", False, "200: no JSON object"),
-        (200, b"17", False, "200: no JSON object"),
-        (307, b"<a href=x>", False, "redirects are not followed"),
-        (307, b"{}", False, "307"),
-        (502, b"<html>", True, "502: no JSON object"),
-    ],
-)
-def test_an_answer_that_is_not_a_yes_says_why(
-    guard: ModuleType, status: int, body: bytes, passing: bool, says: str
-) -> None:
-    with pytest.raises(guard.GuardError, match=re.escape(says)) as caught:
-        guard.judge("some/path", status, body, "check it")
-    assert caught.value.passing is passing
-    assert str(caught.value).startswith("some/path: ")
-
-
-def test_an_empty_yes_is_a_yes(guard: ModuleType) -> None:
-    assert guard.judge("sys/leases/revoke", 204, b"", "") == {}
-
-
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9", "ftp://127.0.0.1:9", "127.0.0.1:9", "", "https://"])
 @pytest.mark.parametrize("ca", ["", "no certificate"])
 def test_nothing_is_asked_without_verified_tls(guard: ModuleType, tmp_path: Path, address: str, ca: str) -> None:
     one = guard.Guard(deploy(tmp_path, vault={**VAULT, "address": address, "ca": ca}))
     with pytest.raises(guard.GuardError, match="expected one over verified TLS"):
         one.ask("GET", "x", None, "")
-
-
-@pytest.mark.parametrize(
-    "token",
-    ["", "hi", "a.b.c", jwt({}), jwt({"kubernetes.io": 7}), jwt({"sub": "system:serviceaccount:a:b"})],
-)
-def test_what_is_no_pods_token_is_refused(guard: ModuleType, token: str) -> None:
-    with pytest.raises(guard.GuardError, match="token: no pod's"):
-        guard.identity(token)
-
-
-def test_a_pods_token_says_whose_it_is(guard: ModuleType) -> None:
-    assert guard.identity(jwt(claims_of("ci", "migrate", "p-1"))) == ["ci", "migrate", "p-1"]
 
 
 def test_taking_registers_every_secret(guard: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

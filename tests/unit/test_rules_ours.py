@@ -86,7 +86,7 @@ def with_role(name: str, **edits: object) -> Edit:
 
     def edit(access: Access) -> Access:
         assert any(role.name == name for role in access.roles)
-        roles = [replace(role, **edits) if role.name == name else role for role in access.roles]  # type: ignore[arg-type]
+        roles = [replace(role, **edits) if role.name == name else role for role in access.roles]  # type: ignore[arg-type]  # fields by name
         return replace(access, roles=tuple(roles))
 
     return edit
@@ -120,7 +120,7 @@ def policy_with(rule: PathRule) -> Edit:
 def trust_with(**edits: object) -> Edit:
     def edit(access: Access) -> Access:
         first, *rest = access.trusts
-        return replace(access, trusts=(replace(first, **edits), *rest))  # type: ignore[arg-type]
+        return replace(access, trusts=(replace(first, **edits), *rest))  # type: ignore[arg-type]  # fields by name
 
     return edit
 

@@ -73,7 +73,7 @@ GOOD = {"config": {"audit_non_hmac_response_keys": ["username"]}}
 
 
 def told(settings: Settings, **facts: object) -> list[tuple[str, str]]:
-    return [(one.id, one.object) for one in judge(settings, VaultFacts(**{"mount": GOOD, **facts}))]  # type: ignore[arg-type]
+    return [(one.id, one.object) for one in judge(settings, VaultFacts(**{"mount": GOOD, **facts}))]  # type: ignore[arg-type]  # fields by name
 
 
 def test_a_vault_that_is_well_has_no_finding(settings: Settings) -> None:

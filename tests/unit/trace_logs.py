@@ -183,3 +183,17 @@ def _by(kind: str, name: str) -> dict[str, Any]:
 
 def items(*objects: dict[str, Any]) -> dict[str, Any]:
     return {"kind": "List", "items": list(objects)}
+
+
+def two_runs(logs: Logs, *more: Line) -> None:
+    logs.vault(taken(), taken(OTHER, "other-pod"), revoked())
+    lines = [created(), created(OTHER), statement(1, "SELECT a"), statement(2, "SELECT b", OTHER), *more]
+    logs.server(csvlog([*lines, dropped(), dropped(OTHER)]))
+
+
+OWNED = items(
+    pod("release-1-migrate-pod", "release-1-migrate"),
+    task_run("release-1-migrate", "release-1", "release-1-migrate-pod"),
+    pod("other-pod", "other"),
+    task_run("other", "release-2", "other-pod"),
+)

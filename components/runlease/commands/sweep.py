@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from runlease.access import Duration, LifetimeError
-from runlease.config import ConfigError, Settings
-from runlease.config.files import read_stack_file
+from runlease.config import ConfigError
+from runlease.config.files import missing_certificates, read_stack_file
 from runlease.config.sweeper import OLDER_THAN
 from runlease.evidence.sweep.edge_sweep import Sweep
 from runlease.evidence.sweep.swept import as_json, as_text
@@ -37,7 +37,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def _sweep(given: argparse.Namespace) -> int:
     settings, folder = read_stack_file(given.stack_file), given.stack_file.parent
-    _need_certificates(settings, folder)
+    if missing := missing_certificates(settings, folder):
+        raise ConfigError(missing)
     default = settings.sweeper.older_than if settings.sweeper else OLDER_THAN
     age = given.older_than if given.older_than is not None else default
     older_than = timedelta(seconds=age.seconds)
@@ -45,18 +46,6 @@ def _sweep(given: argparse.Namespace) -> int:
     told = as_json(swept) if given.format == "json" else as_text(swept)
     print(told if given.format == "json" else "\n".join(map(printable, told.split("\n"))))
     return swept.exit_code
-
-
-def _need_certificates(settings: Settings, folder: Path) -> None:
-    """The files that a sweep reads; it needs no key of the cluster's."""
-    named = {f"access.databases.{key}.ca": database.ca for key, database in settings.databases.items()}
-    named |= {"access.vault.ca": settings.vault.ca} if settings.vault.ca else {}
-    if missing := [
-        f"{where}: no such file (got {path!r}, looked in {folder}). Fix: put the certificate there"
-        for where, path in named.items()
-        if not (folder / path).is_file()
-    ]:
-        raise ConfigError(missing)
 
 
 def _age(text: str) -> Duration:

@@ -16,6 +16,9 @@ from runlease.evidence.verify.edge import Asking, verify
 from runlease.evidence.verify.told import as_json, as_text
 
 FORMATS: dict[str, Callable[[Verified], str]] = {"text": as_text, "json": as_json}
+_OF_THE_CHECKS = {"login": None, "kubeconfig": None, "fail_on": "low"}
+_OF_THE_PROOF = {"token": [], "mint": False, "stranger": [], "writes": False, "every": False}
+"""Options of one of the two ways, and what they are where nobody names them."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -41,13 +44,21 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _verify(given: argparse.Namespace) -> int:
+    _check(given)
     if given.prove:
         return prove.run(given)
-    if given.token or given.mint or given.stranger or given.writes or given.every:
-        raise ConfigError(["verify: tokens and no proof (expected --prove). Fix: add --prove"])
     settings, folder = read_stack_file(given.stack_file), given.stack_file.parent
     if missing := missing_files(settings, folder):
         raise ConfigError(missing)
     verified = verify(Asking(settings, folder, os.environ, given.login, given.kubeconfig))
     write(given.output, FORMATS[given.format](verified))
     return exit_code(found=verified.at_least(Severity[given.fail_on.upper()]), partial=bool(verified.not_tried))
+
+
+def _check(given: argparse.Namespace) -> None:
+    """What belongs to the other of the two ways would be passed over in silence."""
+    named = _OF_THE_CHECKS if given.prove else _OF_THE_PROOF
+    other = [f"--{name.replace('_', '-')}" for name, usual in named.items() if getattr(given, name) != usual]
+    if other:
+        expected, fix = ("no --prove", "take it out") if given.prove else ("--prove", "add it")
+        raise ConfigError([f"verify: not of this way (got {', '.join(other)}, expected {expected}). Fix: {fix}"])

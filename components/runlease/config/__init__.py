@@ -4,11 +4,8 @@ from runlease.config.admission import AdmissionSettings, ApprovedTaskSettings, D
 from runlease.config.load import (
     ConfigError,
     load,
-    load_admission,
     load_database,
-    load_identity,
-    load_policy,
-    load_sweeper,
+    load_section,
 )
 from runlease.config.policy import Enforcement, EnforcementSettings, PolicySettings
 from runlease.config.rules import RulesSettings
@@ -55,11 +52,8 @@ __all__ = [
     "VaultSettings",
     "identity_of",
     "load",
-    "load_admission",
     "load_database",
-    "load_identity",
-    "load_policy",
-    "load_sweeper",
+    "load_section",
     "profile_grants",
     "role_name",
     "sweeper_identity",

@@ -1,5 +1,6 @@
 """A stack file on disk, and the files that its settings name."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -39,9 +40,18 @@ def _unreadable(where: str, error: Exception) -> ConfigError:
 
 def missing_files(settings: Settings, folder: Path) -> list[str]:
     """One message for each file that the settings name and that is not there."""
-    named = {f"access.databases.{key}.ca": database.ca for key, database in settings.databases.items()}
-    named |= {"access.vault.ca": settings.vault.ca or "", "access.cluster.jwks_ca": settings.cluster.jwks_ca or ""}
+    named = {"access.cluster.jwks_ca": settings.cluster.jwks_ca or ""}
     named |= {f"access.cluster.public_keys.{i}": path for i, path in enumerate(settings.cluster.public_keys)}
+    return [*missing_certificates(settings, folder), *_missing(named, folder)]
+
+
+def missing_certificates(settings: Settings, folder: Path) -> list[str]:
+    """The same for the CAs of the databases and Vault alone: all that whoever dials them needs."""
+    named = {f"access.databases.{key}.ca": database.ca for key, database in settings.databases.items()}
+    return _missing({**named, "access.vault.ca": settings.vault.ca or ""}, folder)
+
+
+def _missing(named: Mapping[str, str], folder: Path) -> list[str]:
     return [
         f"{where}: no such file (got {path!r}, looked in {folder}). Fix: put the certificate there or correct the path"
         for where, path in named.items()

@@ -6,15 +6,12 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from runlease.config.admission import AdmissionSettings
 from runlease.config.coherence import incoherent
 from runlease.config.names import DatabaseKey, LeaseName, VaultName
-from runlease.config.policy import PolicySettings
 from runlease.config.rules import RulesSettings
 from runlease.config.settings import (
     ClusterSettings,
     DatabaseSettings,
-    IdentitySettings,
     LeaseSettings,
     PipelineSettings,
     Settings,
@@ -86,40 +83,13 @@ def load_database(
     return read["databases"][key], read["leases"]
 
 
-def load_identity(value: Mapping[str, object], where: str) -> IdentitySettings:
-    """Read one identity, for a component that is used alone. Raises ConfigError as `load` does."""
+def load_section(model: type[_Section], value: object, where: str) -> _Section:
+    """Read one section, for a component or a command that is used alone. Raises ConfigError as `load` does."""
     errors: list[str] = []
-    identity = _section(IdentitySettings, value, where, errors)
-    if identity is None:
+    section = _section(model, value, where, errors)
+    if section is None:
         raise ConfigError(errors)
-    return identity
-
-
-def load_admission(value: object, where: str) -> AdmissionSettings:
-    """Read the settings of admission, for a component that is used alone. Raises ConfigError as `load` does."""
-    errors: list[str] = []
-    admission = _section(AdmissionSettings, value, where, errors)
-    if admission is None:
-        raise ConfigError(errors)
-    return admission
-
-
-def load_sweeper(value: object, where: str) -> SweeperSettings:
-    """Read the sweeper's settings, for a component that is used alone. Raises ConfigError as `load` does."""
-    errors: list[str] = []
-    sweeper = _section(SweeperSettings, value, where, errors)
-    if sweeper is None:
-        raise ConfigError(errors)
-    return sweeper
-
-
-def load_policy(value: object, where: str) -> PolicySettings:
-    """Read `runlease:policy`. Raises ConfigError as `load` does."""
-    errors: list[str] = []
-    policy = _section(PolicySettings, value, where, errors)
-    if policy is None:
-        raise ConfigError(errors)
-    return policy
+    return section
 
 
 def _section(model: type[_Section], value: object, where: str, errors: list[str]) -> _Section | None:

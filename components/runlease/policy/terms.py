@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 
 from runlease.access.rules import Acceptance, Bounds
-from runlease.config import ConfigError, EnforcementSettings, load, load_policy, to_acceptances, to_bounds
+from runlease.config import (
+    ConfigError,
+    EnforcementSettings,
+    PolicySettings,
+    load,
+    load_section,
+    to_acceptances,
+    to_bounds,
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ def read_terms(access: object, policy: object) -> Terms:
     What the rules ask stands in `access.rules`, and in `policy.rules` for a stack that has no `runlease:access`.
     Raises ConfigError.
     """
-    settings = load_policy({} if policy is None else policy, "policy")
+    settings = load_section(PolicySettings, {} if policy is None else policy, "policy")
     if access is None:
         rules = settings.rules
         bounds = Bounds(rules.longest_lease, rules.controllers) if rules else Bounds()

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from runlease.access import Identity
-from runlease.config import ClusterSettings, load_identity
+from runlease.config import ClusterSettings, IdentitySettings, load_section
 from runlease.provision.vault import trust_identity
 
 DELETE_AT_ONCE = {"pulumi.com/deletionPropagationPolicy": "background"}
@@ -44,7 +44,9 @@ class PipelineIdentity(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PipelineIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("runlease:index:PipelineIdentity", name, {}, opts)
-        settings = load_identity({key: value for key, value in args.items() if key != "jwt_mount"}, name)
+        settings = load_section(
+            IdentitySettings, {key: value for key, value in args.items() if key != "jwt_mount"}, name
+        )
         identity = Identity(settings.namespace, settings.service_account, settings.issuer, settings.audience)
         after = opts.depends_on if opts else None
         child = pulumi.ResourceOptions(parent=self, delete_before_replace=True, depends_on=after)

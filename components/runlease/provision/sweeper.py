@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from runlease.access import Duration, Identity
-from runlease.config import SweeperSettings, load_sweeper
+from runlease.config import SweeperSettings, load_section
 from runlease.config.made import sweeper_account
 from runlease.provision.kubernetes import DELETE_AT_ONCE
 from runlease.provision.vault import trust_sweeper
@@ -53,7 +53,7 @@ class LeaseSweeper(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: LeaseSweeperArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("runlease:index:LeaseSweeper", name, {}, opts)
-        settings = load_sweeper(args["settings"], name)
+        settings = load_section(SweeperSettings, args["settings"], name)
         account = sweeper_account(args["installation"])
         after = opts.depends_on if opts else None
         child = pulumi.ResourceOptions(parent=self, delete_before_replace=True, depends_on=after)

@@ -132,8 +132,11 @@ def more(one: Role, than: Role) -> Iterator[Grant]:
 
 
 def _covers(one: object, other: object) -> bool:
-    named = isinstance(one, OnAll) and isinstance(other, OnNamed)
-    return one == other or (named and (one.kind, one.schema) == (other.kind, other.schema))  # type: ignore[attr-defined]
+    match one, other:
+        case OnAll(kind, schema), OnNamed(other_kind, other_schema):
+            return (kind, schema) == (other_kind, other_schema)
+        case _:
+            return one == other
 
 
 def _grants(verb: str, word: str, grants: Iterator[Grant]) -> Iterator[str]:

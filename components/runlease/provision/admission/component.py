@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from runlease.config import AdmissionSettings, load_admission
+from runlease.config import AdmissionSettings, load_section
 from runlease.provision.admission.approval import approve
 from runlease.provision.admission.policies import Protected, policies
 from runlease.provision.kubernetes import DELETE_AT_ONCE
@@ -72,7 +72,7 @@ def _object(
 
 
 def _protected(args: LeaseAdmissionArgs, where: str) -> Protected:
-    settings = load_admission(args["settings"], where)
+    settings = load_section(AdmissionSettings, args["settings"], where)
     return Protected(
         namespace=args["namespace"],
         leased=args["accounts"],
