@@ -144,6 +144,14 @@ class Deployment:
         with self.as_superuser() as session:
             return session.execute(query.encode(), values).fetchall()
 
+    def leased_logins(self) -> list[str]:
+        """The logins of leases on this database that can log in; those of other databases stand on the same server."""
+        query = (
+            "SELECT r.rolname::text FROM pg_roles r JOIN pg_auth_members m ON m.member = r.oid"
+            "  JOIN pg_roles g ON g.oid = m.roleid WHERE g.rolname = %s AND r.rolname ~ '^run_' AND r.rolcanlogin"
+        )
+        return [name for (name,) in self.rows(query, self.own("login"))]
+
     def migrate(self, *statements: str) -> None:
         """Run statements as a migration does: with a lease of its own, as the owner."""
         with self.leased("migrator") as lease, self.connect(lease, role=self.owner) as session:

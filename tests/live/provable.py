@@ -65,9 +65,9 @@ class Provable:
         site.issuer.create_pod("elsewhere", "pod", "run-reader")
         yield site.issuer.token("elsewhere", "run-reader", site.audience, "pod")
 
-    def left(self) -> list[tuple[Any, ...]]:
+    def left(self) -> list[str]:
         """The logins of leases that are there."""
-        return self.site.rows("SELECT rolname FROM pg_roles WHERE rolname ~ '^run_' AND rolcanlogin")
+        return self.site.leased_logins()
 
     # --- ways to break it, undone at the end
 

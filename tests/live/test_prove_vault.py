@@ -116,7 +116,7 @@ def test_a_login_that_stays_after_its_lease_is_found(place: Provable) -> None:
         }
         assert [one.verdict for one in kept(rows) if "leaves no login" in one.sentence] == [Verdict.BROKEN]
     finally:
-        for (login,) in place.left():
+        for login in place.left():
             place.site.rows("SELECT pg_terminate_backend(pid, 3000) FROM pg_stat_activity WHERE usename = %s", login)
             with place.sql(f"DROP OWNED BY {login}; DROP ROLE {login}", "SELECT 1"):
                 pass

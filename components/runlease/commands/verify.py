@@ -60,5 +60,5 @@ def _check(given: argparse.Namespace) -> None:
     named = _OF_THE_CHECKS if given.prove else _OF_THE_PROOF
     other = [f"--{name.replace('_', '-')}" for name, usual in named.items() if getattr(given, name) != usual]
     if other:
-        expected, fix = ("no --prove", "take it out") if given.prove else ("--prove", "add it")
+        expected, fix = ("no --prove", "take --prove out") if given.prove else ("--prove", "add --prove")
         raise ConfigError([f"verify: not of this way (got {', '.join(other)}, expected {expected}). Fix: {fix}"])
