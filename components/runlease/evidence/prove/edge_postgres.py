@@ -43,8 +43,7 @@ def open_session(
     database: DatabaseSettings, dbname: str, folder: Path, credential: Credential
 ) -> psycopg.Connection[Any]:
     """Log in to any database of the server with a lease. Raises OperationalError."""
-    leased = database.model_copy(update={"admin": credential.login})
-    return connect(leased, dbname, folder, credential.password)
+    return connect(database, dbname, folder, credential.password, credential.login)
 
 
 def tried(opened: psycopg.Connection[Any], attempt: Attempt) -> Outcome:
