@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
 from lab.folders import private_folder
+from lab.https import RefusedError
 from lab.issuer import TokenIssuer
 from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
@@ -110,6 +112,16 @@ class Deployment:
     def revoke(self, lease: Lease) -> None:
         """Give a lease back with the token that took it; on return it is revoked."""
         self.openbao.request("PUT", "/sys/leases/revoke", {"lease_id": lease.id, "sync": "true"}, lease.token)
+
+    def leases(self, profile: str) -> int:
+        """How many of the profile Vault knows."""
+        try:
+            path = f"/sys/leases/lookup/{self.installation}-db/creds/{profile}/"
+            return len(self.openbao.request("LIST", path, token=self.openbao.root_token)["data"]["keys"])
+        except RefusedError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return 0
+            raise
 
     @contextmanager
     def leased(self, profile: str) -> Iterator[Lease]:

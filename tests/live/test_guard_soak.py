@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from runlease.access.lifetimes import EXPIRY_SLACK
 from tests.live.deployment import Deployment
 from tests.live.guards import Config, Guard, config_of, logins, sessions, wait_until
 
@@ -105,9 +106,15 @@ def test_nothing_is_left_of_hundreds_of_guards(guarded: Deployment, short_leases
         assert not said & still
         assert not [guard.folder for guard in told if guard.left()]
         assert len(still) <= len(killed)
-        # After their TTL: nothing of the others either.
-        wait_until(lambda: not logins(guarded), "the killed guards' logins are gone")
-        assert sessions(guarded) == 0
+        # After their TTL: nothing of the others either. Vault may have forgotten the login of a guard that died as it
+        # was made; the next lease drops that.
+        wait_until(lambda: not guarded.leases("reader"), "the killed guards' leases are gone")
+        wait_until(lambda: not sessions(guarded), "the killed guards' sessions are gone")
+        if logins(guarded):
+            time.sleep(TTL + EXPIRY_SLACK.seconds)
+            with guarded.leased("reader"):
+                pass
+        assert logins(guarded) == set()
         list(crowd.map(bury, killed))
     assert not [guard.folder for guard in guards if guard.left()]
     assert logins(guarded) == set()

@@ -8,6 +8,7 @@ DECLARE
   v_schema pg_catalog.bool;
   v_16 pg_catalog.bool;
   v_oid pg_catalog.oid;
+  v_forgotten pg_catalog.text;
 BEGIN
   -- First, before anything is looked up: the caller's search_path may hold planted types and functions.
   PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -35,6 +36,21 @@ BEGIN
       USING ERRCODE = 'insufficient_privilege';
   END IF;
   PERFORM @schema@.reap();
+  -- Vault forgets a login when it, or who asked it, dies between making it and keeping its lease. No timer runs here,
+  -- so the next lease drops such logins: a few, one caller at a time, and never at the cost of the new one.
+  IF pg_try_advisory_xact_lock(hashtext('runlease forgotten logins')) THEN
+    FOR v_forgotten IN
+      SELECT r.rolname FROM pg_roles r
+       WHERE r.rolname ~ @login_pattern@ AND r.rolvaliduntil < clock_timestamp() - make_interval(secs => @slack@)
+         AND starts_with(shobj_description(r.oid, 'pg_authid'), format('runlease live %s ', session_user)) LIMIT 5
+    LOOP
+      BEGIN
+        PERFORM @schema@.drop_login(v_forgotten);
+      EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING 'runlease: the expired login % stays: %', v_forgotten, replace(SQLERRM, E'\n', '; ');
+      END;
+    END LOOP;
+  END IF;
   v_16 := current_setting('server_version_num')::int >= 160000;
   -- PASSWORD stands last: pgaudit redacts everything after it.
   EXECUTE format('CREATE ROLE %I LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS '
