@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runlease.report.escape import printable
+
 
 class Severity(StrEnum):
     """How much a finding weighs, the worst first."""
@@ -81,7 +83,7 @@ def as_text(checked: Sequence[Checked]) -> str:
     for system in checked:
         lines += [system.system, *(f"  {one.severity:8} {one}" for one in system.findings or ())]
         lines += [] if system.findings else ["  nothing found"]
-    return "\n".join(map(_printable, [*lines, summary(checked)]))
+    return "\n".join(map(printable, [*lines, summary(checked)]))
 
 
 def as_json(checked: Sequence[Checked]) -> str:
@@ -107,7 +109,3 @@ def summary(checked: Iterable[Checked]) -> str:
 def _count(checked: Iterable[Checked]) -> dict[str, int]:
     found = Counter(one.severity for system in checked for one in system.findings)
     return {str(severity): found[severity] for severity in Severity}
-
-
-def _printable(line: str) -> str:
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
