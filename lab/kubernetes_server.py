@@ -61,9 +61,9 @@ def start_server(folder: Path, ca: CertificateAuthority, processes: Processes, b
     server = processes.start("kube-apiserver", command)
     context = ssl.create_default_context(cafile=str(ca.certificate))
     admin = HttpsClient(address, context, {"Authorization": f"Bearer {token}"})
-    wait_until_ready(
-        server, lambda: admin.reachable("/apis/rbac.authorization.k8s.io/v1/clusterroles/cluster-admin"), seconds=120
-    )
+    # A binding: the server makes all its own roles before, and every service account may then ask for its issuer.
+    last = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/system:service-account-issuer-discovery"
+    wait_until_ready(server, lambda: admin.reachable(last), seconds=120)
     return _write_kubeconfig(home, address, ca.certificate, token)
 
 
