@@ -1,11 +1,7 @@
 """A comparison as one HTML file: no network, no inline event handlers, everything escaped, readable without colour."""
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from html import escape
-from importlib.resources import files
 from typing import Any
 
 from runlease.access import Privilege
@@ -14,6 +10,7 @@ from runlease.access.rights import Right, RightsOf
 from runlease.access.rules import Finding
 from runlease.report.comparison import Comparison
 from runlease.report.escape import printable
+from runlease.report.frame import begin, end, listed, page_file, text
 from runlease.report.markdown import RULES_PAGE
 from runlease.report.sentences import GAINS, label, lifetime, sentences, target_in_words
 
@@ -39,22 +36,17 @@ _MOST, _NAMED = 500, 20
 
 def html(comparison: Comparison) -> str:
     """The whole page."""
-    style, script = page_file("page.css"), page_file("page.js")
-    policy = f"default-src 'none'; style-src {source_hash(style)}; script-src {source_hash(script)}"
-    title, compared = escape(printable(comparison.headline)), comparison.gains == GAINS
+    script, compared = page_file("page.js"), comparison.gains == GAINS
     return "\n".join(
         [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>",
+            begin(comparison.headline, script=script),
             *_affected(comparison.affected, comparison.gains),
-            *_list("Findings", map(_finding, comparison.findings)),
-            *_list("Other changes", (f"<code>{_text(one)}</code>" for one in comparison.other_changes)),
-            *_list("Not understood, or not known before up", (_text(one) for one in comparison.after.unread)),
+            *listed("Findings", map(_finding, comparison.findings)),
+            *listed("Other changes", (f"<code>{text(one)}</code>" for one in comparison.other_changes)),
+            *listed("Not understood, or not known before up", (text(one) for one in comparison.after.unread)),
             _MATRIX.format(legend=_legend(compared), only="" if compared else " hidden"),
-            f'</main>\n<script type="application/json" id="data">{_data(comparison)}</script>',
-            f"<script>{script}</script>\n</body>\n</html>\n",
+            f'<script type="application/json" id="data">{_data(comparison)}</script>',
+            end(script),
         ]
     )
 
@@ -76,20 +68,6 @@ _MATRIX = """\
 <noscript><p>The matrix needs JavaScript; the sentences above say all that changes.</p></noscript>"""
 
 
-def page_file(name: str) -> str:
-    """A file of report/page."""
-    return (files("runlease.report") / "page" / name).read_text(encoding="utf-8")
-
-
-def source_hash(text: str) -> str:
-    """What a Content-Security-Policy lets in: this text and no other."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _text(value: object) -> str:
-    return escape(printable(str(value)))
-
-
 def _legend(compared: bool) -> str:
     letters = ", ".join(f"<code>{letter}</code> {privilege}" for privilege, letter in LETTERS.items())
     changes = " <ins>gained</ins> <del>lost</del>" if compared else ""
@@ -100,29 +78,21 @@ def _affected(affected: tuple[Affected, ...], gains: str) -> Iterator[str]:
     title = "What changes" if gains == GAINS else "Who has what"
     yield f"<h2>{title}</h2>" if affected else "<p>Nothing to tell of anybody's reach.</p>"
     for one in affected[:_MOST]:
-        named = ", ".join(f"<code>{_text(holder)}</code>" for holder in one.holders[:_NAMED])
+        named = ", ".join(f"<code>{text(holder)}</code>" for holder in one.holders[:_NAMED])
         more = f" and {len(one.holders) - _NAMED} more" if len(one.holders) > _NAMED else ""
         state = " escalates" if one.worst.escalates else ""
         yield f'<h3><span class="badge{state}">{label(one.worst, gains)}</span> {named}{more}</h3>\n<ul>'
-        yield from (f"<li>{_text(sentence)}</li>" for sentence in sentences(one, gains))
+        yield from (f"<li>{text(sentence)}</li>" for sentence in sentences(one, gains))
         yield "</ul>"
     if len(affected) > _MOST:
         yield f"<p>{len(affected) - _MOST} more groups: see the matrix below.</p>"
 
 
 def _finding(one: Finding) -> str:
-    link = f'<a href="{RULES_PAGE}#{one.rule.lower()}">{_text(one.rule)}</a>'
-    accepted = f" (accepted until {one.accepted.until}: {_text(one.accepted.reason)})" if one.accepted else ""
-    badge = f'<span class="badge {_text(one.severity)}">{_text(one.severity)}</span>'
-    return f"{badge} {link} <code>{_text(one.where)}</code>: {_text(one.what)}{accepted}"
-
-
-def _list(title: str, items: Iterable[str]) -> Iterator[str]:
-    found = list(items)
-    if found:
-        yield f"<h2>{title} ({len(found)})</h2>\n<ul>"
-        yield from (f"<li>{one}</li>" for one in found)
-        yield "</ul>"
+    link = f'<a href="{RULES_PAGE}#{one.rule.lower()}">{text(one.rule)}</a>'
+    accepted = f" (accepted until {one.accepted.until}: {text(one.accepted.reason)})" if one.accepted else ""
+    badge = f'<span class="badge {text(one.severity)}">{text(one.severity)}</span>'
+    return f"{badge} {link} <code>{text(one.where)}</code>: {text(one.what)}{accepted}"
 
 
 def _data(comparison: Comparison) -> str:
