@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class Provable:
 
     site: Deployment
     folder: Path
+    database: Mapping[str, object] = field(default_factory=dict)
+    """What the settings of its database say besides."""
 
     def prove(self, *leases: str, writes: bool = False, wallet: Wallet | None = None) -> tuple[Row, ...]:
         """Prove these leases alone, or all."""
@@ -43,7 +45,7 @@ class Provable:
 
     def written(self, *leases: str) -> dict[str, Any]:
         """The same as they stand in a stack file."""
-        written = settings_of(self.site, self.folder)
+        written = settings_of(self.site, self.folder, **self.database)
         if leases:
             written["leases"] = {name: written["leases"][name] for name in leases}
             written["pipelines"]["run"]["tasks"] = {name: name for name in leases}

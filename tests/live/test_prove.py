@@ -10,6 +10,7 @@ import pytest
 
 from lab.issuer import LabIssuer
 from lab.openbao import OpenBao
+from lab.postgres import PostgresServer
 from runlease.evidence.prove import told
 from runlease.evidence.prove.attempts import How, Promise, Verdict
 from runlease.evidence.prove.promises import kept
@@ -52,6 +53,44 @@ def test_a_right_site_holds_in_everything(place: Provable, writes: bool) -> None
     assert named(rows, Verdict.NOT_TRIED) >= elsewhere
     assert all(": CONNECT ON DATABASE " in one for one in named(rows, Verdict.NOT_TRIED))
     assert {one.verdict for one in kept(rows) if "attempts" in one.why} == {Verdict.HELD}
+
+
+KEPT = "PUBLIC may keep it: access.databases.kept.public is keep"
+RENTED = "a managed server's admin cannot take it from PUBLIC"
+
+
+@pytest.mark.parametrize(
+    ("key", "managed", "database", "reason", "left"),
+    [
+        (
+            "kept",
+            False,
+            {"public": "keep"},
+            KEPT,
+            {"SELECT lo_create(0)", "USAGE ON SCHEMA public"},
+        ),
+        ("let", True, {}, RENTED, {"SELECT lo_create(0)", "SELECT lo_creat(-1)", "SELECT lo_from_bytea(0, '')"}),
+    ],
+    ids=["public: keep", "managed"],
+)
+def test_what_cannot_be_closed_is_no_gap_and_the_rest_holds(
+    key: str,
+    managed: bool,
+    database: dict[str, object],
+    reason: str,
+    left: set[str],
+    postgres18: PostgresServer,
+    openbao: OpenBao,
+    lab_folder: Path,
+) -> None:
+    site = Deployment(key, f"pg18-{key}", 18, managed, postgres18, openbao, LabIssuer())
+    deploy(site, lab_folder, **database)
+    site.migrate(*MIGRATION)
+    rows = Provable(site, lab_folder, database).prove("reader", "migrator")
+    assert named(rows, Verdict.BROKEN) == set()
+    assert told.partial(rows) == ()
+    assert {row.what for row in rows if row.lease == "reader" and row.reason == reason} >= left
+    assert {"reader: SELECT ON TABLE app.items", "reader: give it back"} <= named(rows, Verdict.HELD)
 
 
 def test_privileges_to_write_are_used_only_when_that_is_asked_for(place: Provable) -> None:
