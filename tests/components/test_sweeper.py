@@ -155,7 +155,7 @@ def a_task_that_could_sweep(settings: dict[str, Any]) -> None:
 WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a namespace where runs are": (partial(with_sweeper, namespace="ci"), "runs have it too"),
     "an unknown lease": (partial(with_sweeper, leases=["other"]), "unknown lease"),
-    "a lease of another profile": (partial(with_sweeper, leases=["shop-seeder"]), "cannot sweep"),
+    "a lease of another profile": (partial(with_sweeper, leases=["shop-seeder"]), "expected sweeper"),
     "no lease": (partial(with_sweeper, leases=[]), "access.sweeper.leases"),
     "no schedule": (partial(with_sweeper, schedule="now and then"), "no schedule"),
     "no image": (partial(with_sweeper, image="an image"), "no image"),

@@ -62,11 +62,18 @@ class Deployment:
 
     def take(self, lease: str, pipeline: str = "release") -> Taken:
         """What the guard does in a pod of the lease's task: a token of the cluster, a token of Vault, a login."""
+        return self._take(lease, self.key, f"{pipeline}-{lease}")
+
+    def take_scheduled(self, section: str, namespace: str) -> Taken:
+        """What a CronJob's pod does: its lease is named as its section of the settings."""
+        return self._take(section, namespace, f"{self.key}-{section}")
+
+    def _take(self, lease: str, namespace: str, account: str) -> Taken:
         self._pods += 1
-        pod, account, audience = f"run-{self._pods}", f"{pipeline}-{lease}", f"runlease/{self.key}"
-        self.kubernetes.create_pod(self.key, pod, account)
-        jwt = self.kubernetes.token(self.key, account, audience, pod)
-        role = f"{self.key}.{self.key}.{account}"
+        pod, audience = f"run-{self._pods}", f"runlease/{self.key}"
+        self.kubernetes.create_pod(namespace, pod, account)
+        jwt = self.kubernetes.token(namespace, account, audience, pod)
+        role = f"{self.key}.{namespace}.{account}"
         login = self.vault("POST", f"/auth/{self.key}-jwt/login", {"role": role, "jwt": jwt}, token="")
         token = login["auth"]["client_token"]
         made = self.vault("GET", f"/{self.key}-db/creds/{lease}", token=token)

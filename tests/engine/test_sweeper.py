@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.stack import Servers
-from tests.engine.deployment import Deployment, Taken
+from tests.engine.deployment import Deployment
 
 
 @pytest.mark.parametrize("major", [15, 18])
@@ -25,7 +25,7 @@ def test_a_sweeper_converges_ends_another_runs_login_and_is_destroyed(
     shop.stack.expect_unchanged()
     assert shop.kubernetes.get("batch/v1", "CronJob", f"{key}-sweeper", home)
 
-    run, sweeper = shop.take("reader"), _take(shop, home)
+    run, sweeper = shop.take("reader"), shop.take_scheduled("sweeper", home)
     with shop.session(sweeper) as session:
         assert session.execute("SELECT runlease.drop_login(%s)", [run.login]).fetchall() == [("dropped",)]
     assert not shop.has_login(run)
@@ -37,16 +37,3 @@ def test_a_sweeper_converges_ends_another_runs_login_and_is_destroyed(
     assert shop.kubernetes.get("batch/v1", "CronJob", f"{key}-sweeper", home) is None
     assert not {role for role in shop.roles() if role.endswith("_sweeper")}
     shop.stack.stack.destroy(color="never")
-
-
-def _take(shop: Deployment, namespace: str) -> Taken:
-    """What the CronJob's pod does."""
-    account = f"{shop.key}-sweeper"
-    shop.kubernetes.create_pod(namespace, "sweep", account)
-    jwt = shop.kubernetes.token(namespace, account, f"runlease/{shop.key}", "sweep")
-    login = shop.vault(
-        "POST", f"/auth/{shop.key}-jwt/login", {"role": f"{shop.key}.{namespace}.{account}", "jwt": jwt}, token=""
-    )
-    token = login["auth"]["client_token"]
-    made = shop.vault("GET", f"/{shop.key}-db/creds/sweeper", token=token)
-    return Taken(made["data"]["username"], made["data"]["password"], made["lease_id"], token)

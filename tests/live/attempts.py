@@ -7,7 +7,8 @@ from typing import Any
 
 from lab.runner.pod_manifest import make_pod
 from lab.runner.run_spec import RunSpec, Sidecars
-from runlease.tasks import config_map_name, for_installation, read_task
+from runlease.config.made import config_map_name
+from runlease.tasks import for_installation, read_task
 from tests.live.namespaces import AUDIENCE, DEVELOPER, INSTALLATION, Attempt, Object
 
 CORE, TEKTON = "/api/v1/namespaces/{ns}", "/apis/tekton.dev/v1/namespaces/{ns}"

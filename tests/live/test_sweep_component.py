@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import ssl
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
 from lab.folders import private_folder
-from lab.https import HttpsClient, RefusedError
+from lab.https import RefusedError
 from lab.kubernetes import Kubernetes
 from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
@@ -22,6 +17,7 @@ from lab.stack import Servers, apply_without_pulumi
 from runlease.cli import main
 from tests.live.broker_calls import DONE, make
 from tests.live.deployment import NAMESPACE, Deployment, settings_of
+from tests.live.scheduled import Scheduled
 from tests.live.sweeps import OFFERED
 from tests.live.verifying import Verifier
 
@@ -30,33 +26,10 @@ SWEEPER = {"namespace": HOME, "image": "registry/runlease", "leases": ["sweeper"
 LOGIN = "run_reader_0123456789abcdefghij"
 
 
-@dataclass(frozen=True)
-class Swept:
-    site: Deployment
-    kubernetes: Kubernetes
-    folder: Path
-    """`stack/` and `identity/` as the pod has them."""
-    environment: dict[str, str]
-
-    @property
-    def account(self) -> str:
-        return f"{self.site.installation}-sweeper"
-
-    def token(self, audience: str, pod: str | None = "sweep-1") -> str:
-        return self.kubernetes.token(HOME, self.account, audience, pod)
-
-    def as_account(self) -> HttpsClient:
-        """The API server as the sweeper's pod has it."""
-        host, port = (self.environment[f"KUBERNETES_SERVICE_{part}"] for part in ("HOST", "PORT"))
-        tls = ssl.create_default_context(cafile=str(self.folder / "identity" / "cluster-ca.crt"))
-        bearer = {"Authorization": f"Bearer {self.token(self.kubernetes.issuer)}"}
-        return HttpsClient(f"https://{host}:{port}", tls, bearer)
-
-
 @pytest.fixture(scope="module")
 def swept(
     postgres18: PostgresServer, openbao: OpenBao, kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory
-) -> Swept:
+) -> Scheduled:
     folder = tmp_path_factory.mktemp("component")
     site = Deployment("clean", "pg18-clean", 18, False, postgres18, openbao, kubernetes)
     home = private_folder(folder / "deployed")
@@ -66,36 +39,11 @@ def swept(
     for namespace in (NAMESPACE, HOME):
         kubernetes.create_namespace(namespace)
     apply_without_pulumi(settings, Servers(postgres18, openbao, kubernetes, kubernetes), home)
-    return placed(site, kubernetes, folder)
-
-
-def placed(site: Deployment, kubernetes: Kubernetes, folder: Path) -> Swept:
-    """What the CronJob's pod would find in its volumes."""
-    config = yaml.safe_load(kubernetes.kubeconfig.read_text())
-    cluster = config["clusters"][0]["cluster"]
-    server = urlsplit(cluster["server"])
-    address = {"KUBERNETES_SERVICE_HOST": str(server.hostname), "KUBERNETES_SERVICE_PORT": str(server.port)}
-    made = Swept(site, kubernetes, folder, address)
-    kubernetes.create_pod(HOME, "sweep-1", made.account)
-    stack, identity = private_folder(folder / "stack"), private_folder(folder / "identity")
-    found = kubernetes.get("v1", "ConfigMap", made.account, HOME)
-    assert found
-    for name, text in found["data"].items():
-        (stack / name).write_text(text)
-    (identity / "vault-token").write_text(made.token(site.audience))
-    (identity / "cluster-token").write_text(made.token(kubernetes.issuer))
-    (identity / "cluster-ca.crt").write_text(authority(cluster))
-    return made
-
-
-def authority(cluster: dict[str, Any]) -> str:
-    if "certificate-authority-data" in cluster:
-        return base64.b64decode(cluster["certificate-authority-data"]).decode()
-    return Path(cluster["certificate-authority"]).read_text()
+    return Scheduled.placed(site, kubernetes, folder, "sweeper", HOME)
 
 
 @pytest.fixture
-def command(swept: Swept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+def command(swept: Scheduled, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """The container's own command, with the paths of this machine."""
     monkeypatch.delenv("VAULT_TOKEN", raising=False)
     for name, value in swept.environment.items():
@@ -109,7 +57,7 @@ def command(swept: Swept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     return run
 
 
-def test_its_pod_ends_what_dead_runs_left_and_leaves_nothing_itself(swept: Swept, command: Any) -> None:
+def test_its_pod_ends_what_dead_runs_left_and_leaves_nothing_itself(swept: Scheduled, command: Any) -> None:
     with swept.site.as_vault(undone=False) as vault:
         assert make(vault, login=LOGIN) == DONE
     lease = swept.site.take("seeder")
@@ -125,13 +73,13 @@ def test_its_pod_ends_what_dead_runs_left_and_leaves_nothing_itself(swept: Swept
     assert command("--older-than", "0s", "--apply")[0] == 0
 
 
-def test_by_default_it_leaves_alone_what_is_younger_than_ten_minutes(swept: Swept, command: Any) -> None:
+def test_by_default_it_leaves_alone_what_is_younger_than_ten_minutes(swept: Scheduled, command: Any) -> None:
     with swept.site.leased("reader"):
         nothing = {"partial": [], "applied": True, "remnants": [], "summary": "nothing left; 0 ended"}
         assert command("--apply") == (0, nothing)
 
 
-def test_the_api_server_lets_its_account_get_one_pod_and_nothing_else(swept: Swept) -> None:
+def test_the_api_server_lets_its_account_get_one_pod_and_nothing_else(swept: Scheduled) -> None:
     api = swept.as_account()
     swept.kubernetes.create_service_account(NAMESPACE, "run-reader")
     swept.kubernetes.create_pod(NAMESPACE, "one", "run-reader")
@@ -152,7 +100,7 @@ def test_the_api_server_lets_its_account_get_one_pod_and_nothing_else(swept: Swe
 
 
 @pytest.mark.parametrize("who", ["another account", "no pod", "another audience", "the api server's audience"])
-def test_vault_lets_nobody_else_be_the_sweeper(swept: Swept, who: str) -> None:
+def test_vault_lets_nobody_else_be_the_sweeper(swept: Scheduled, who: str) -> None:
     site, kubernetes = swept.site, swept.kubernetes
     kubernetes.create_service_account(HOME, "stranger")
     kubernetes.create_pod(HOME, "stranger", "stranger")
@@ -170,7 +118,7 @@ def test_vault_lets_nobody_else_be_the_sweeper(swept: Swept, who: str) -> None:
     site.openbao.request("PUT", "/auth/token/revoke-self", {}, made["auth"]["client_token"])
 
 
-def test_its_token_takes_no_lease_of_a_run(swept: Swept) -> None:
+def test_its_token_takes_no_lease_of_a_run(swept: Scheduled) -> None:
     site = swept.site
     body = {"role": f"{site.installation}.{HOME}.{swept.account}", "jwt": swept.token(site.audience)}
     made = site.openbao.request("POST", f"/auth/{site.installation}-jwt/login", body)["auth"]
@@ -182,7 +130,7 @@ def test_its_token_takes_no_lease_of_a_run(swept: Swept) -> None:
     site.openbao.request("PUT", "/auth/token/revoke-self", {}, made["client_token"])
 
 
-def test_the_api_server_admits_its_pod_where_only_restricted_pods_may_be(swept: Swept) -> None:
+def test_the_api_server_admits_its_pod_where_only_restricted_pods_may_be(swept: Scheduled) -> None:
     job = swept.kubernetes.get("batch/v1", "CronJob", swept.account, HOME)
     assert job
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -195,7 +143,7 @@ def test_the_api_server_admits_its_pod_where_only_restricted_pods_may_be(swept: 
     swept.kubernetes.remove_pod("strict", "swept")
 
 
-def test_another_cluster_is_noticed_and_no_pod_is_taken_for_gone(swept: Swept, command: Any) -> None:
+def test_another_cluster_is_noticed_and_no_pod_is_taken_for_gone(swept: Scheduled, command: Any) -> None:
     stack = swept.folder / "stack" / "stack.yaml"
     kept = stack.read_text()
     lease = swept.site.take("seeder")
@@ -218,7 +166,7 @@ def accepted(policy: str) -> list[dict[str, str]]:
 
 
 def test_what_is_live_with_a_sweeper_is_what_was_declared(
-    swept: Swept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    swept: Scheduled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     verifier = Verifier(swept.site, tmp_path, monkeypatch, capsys, profiles=OFFERED)
     verifier.settings["sweeper"] = SWEEPER

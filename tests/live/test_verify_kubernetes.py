@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,16 @@ from lab.kubernetes import Kubernetes
 from runlease.config import Settings, load
 from runlease.evidence.verify.check import Found, NotTried
 from runlease.evidence.verify.edge_kubernetes import verify_kubernetes
+from runlease.readers.api_server import Ask, by_kubectl
 from tests.unit.config_edits import at, settings_with
 
 NAMESPACE = "verified"
 
 
 @pytest.fixture
-def settings() -> Settings:
+def settings(kubernetes: Kubernetes) -> Settings:
     pipelines = {"release": {"namespace": NAMESPACE, "tasks": {"migrate": "shop-migrator", "read": "shop-reader"}}}
-    return load(settings_with(at("pipelines", is_=pipelines)))
+    return load(settings_with(at("pipelines", is_=pipelines), at("cluster", "issuer", is_=kubernetes.issuer)))
 
 
 def kubeconfig_of(kubernetes: Kubernetes, folder: Path, *, may: bool) -> Path:
@@ -44,6 +46,10 @@ def kubeconfig_of(kubernetes: Kubernetes, folder: Path, *, may: bool) -> Path:
     return path
 
 
+def asking(path: Path) -> Ask:
+    return by_kubectl(None, {"KUBECONFIG": str(path), "HOME": str(path.parent), "PATH": os.environ["PATH"]})
+
+
 def ids(answers: Iterable[Found | NotTried]) -> set[tuple[str, str]]:
     return {(one.id, one.object) if isinstance(one, Found) else ("not tried", one.what) for one in answers}
 
@@ -51,7 +57,7 @@ def ids(answers: Iterable[Found | NotTried]) -> set[tuple[str, str]]:
 def test_what_is_not_in_the_cluster_is_found(kubernetes: Kubernetes, settings: Settings, tmp_path: Path) -> None:
     config = f"runlease-{settings.installation}"
     path = kubeconfig_of(kubernetes, tmp_path, may=True)
-    assert ids(verify_kubernetes(settings, path)) == {
+    assert ids(verify_kubernetes(settings, asking(path))) == {
         ("LV801", f"{NAMESPACE}/release-migrate"),
         ("LV801", f"{NAMESPACE}/release-read"),
         ("LV803", f"{NAMESPACE}/{config}"),
@@ -60,10 +66,10 @@ def test_what_is_not_in_the_cluster_is_found(kubernetes: Kubernetes, settings: S
     metadata = {"namespace": NAMESPACE, "name": "release-read"}
     kubernetes.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
     kubernetes.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": NAMESPACE, "name": config}})
-    assert ids(verify_kubernetes(settings, path)) == {("LV802", f"{NAMESPACE}/release-read")}
+    assert ids(verify_kubernetes(settings, asking(path))) == {("LV802", f"{NAMESPACE}/release-read")}
 
 
 def test_what_may_not_be_read_is_not_tried(kubernetes: Kubernetes, settings: Settings, tmp_path: Path) -> None:
-    answers = list(verify_kubernetes(settings, kubeconfig_of(kubernetes, tmp_path, may=False)))
+    answers = list(verify_kubernetes(settings, asking(kubeconfig_of(kubernetes, tmp_path, may=False))))
     assert len(answers) == 3
     assert all(isinstance(one, NotTried) and "got 403" in one.why for one in answers)

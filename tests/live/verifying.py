@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,23 +89,6 @@ class Verifier:
         """Ask Vault as its root."""
         path = path.replace("{installation}", self.site.installation)
         return self.site.openbao.request(method, path, body, self.site.openbao.root_token)
-
-
-DOCUMENTATION = (Path(__file__).parents[2] / "docs/verify.md").read_text()
-
-
-def documented_policy(site: Deployment) -> str:
-    """The policy that the documentation gives the token of a verification."""
-    return "".join(re.findall(r"```hcl\n(.*?)```", DOCUMENTATION, re.DOTALL)).replace("shop-prod", site.installation)
-
-
-def documented_sql(site: Deployment, login: str) -> list[str]:
-    """What the documentation grants the login, for the databases that are closed to PUBLIC."""
-    (text,) = re.findall(r"```sql\n(.*?)```", DOCUMENTATION, re.DOTALL)
-    names = {"shop_verify": login, "shop_archive": f"{site.key}_closed"}
-    for old, new in names.items():
-        text = text.replace(old, new)
-    return [line for line in text.splitlines() if line.startswith("GRANT")]
 
 
 def ids(findings: list[Finding]) -> set[str]:

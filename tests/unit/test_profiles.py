@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from runlease.access import PROFILES, Grant, OnAll, OnDatabase, OnFuture, OnNamed, OnSchema, Privilege, ProfileName
+from runlease.access import (
+    PROFILES,
+    Grant,
+    OnAll,
+    OnDatabase,
+    OnFuture,
+    OnNamed,
+    OnSchema,
+    Privilege,
+    ProfileName,
+    Server,
+)
 from runlease.access import grants_of as grants_of_profile
 
 WRITES = {Privilege.INSERT, Privilege.UPDATE, Privilege.DELETE}
@@ -103,6 +114,23 @@ def test_a_verifier_sees_the_schemas() -> None:
 @pytest.mark.parametrize("profile", [ProfileName.MIGRATOR, ProfileName.SANDBOX])
 def test_a_migrator_and_a_sandbox_hold_connect_alone(profile: ProfileName) -> None:
     assert len(grants_of(profile)) == 1
+
+
+def test_an_auditor_connects_and_reads_access_rules_where_a_superuser_can_let_it() -> None:
+    assert [str(grant) for grant in grants_of(ProfileName.AUDITOR)] == [
+        "CONNECT ON DATABASE shop TO shop_auditor",
+        "EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules TO shop_auditor",
+    ]
+    rented = grants_of_profile(
+        ProfileName.AUDITOR, role="a", dbname="shop", owner="o", schemas=("app",), server=Server.MANAGED
+    )
+    assert [str(grant) for grant in rented] == ["CONNECT ON DATABASE shop TO a"]
+
+
+def test_only_the_auditor_holds_a_role_of_postgresqls_own() -> None:
+    assert {name: profile.predefined for name, profile in PROFILES.items() if profile.predefined} == {
+        ProfileName.AUDITOR: ("pg_read_all_settings",)
+    }
 
 
 def test_only_the_migrator_runs_as_the_owner() -> None:

@@ -53,7 +53,9 @@ def holder(
 ) -> Holder:
     name = ProfileName(profile)
     place = Database("shop", "shop", OWNER, ("app",), server, public)
-    grants = grants_of(name, role=f"shop_{profile}", dbname="shop", owner=OWNER, schemas=("app",), tables=tables)
+    grants = grants_of(
+        name, role=f"shop_{profile}", dbname="shop", owner=OWNER, schemas=("app",), tables=tables, server=server
+    )
     role = Role(f"shop_{profile}", "shop", name, grants, runs_as=OWNER if profile == "migrator" else None)
     lease = Lease(profile, "shop", name, role.name, Duration(60), Duration(60))
     access = Access("prod", (place,), (role,), (lease,))
@@ -246,6 +248,28 @@ def test_other_databases_are_tried_where_they_are_declared_closed() -> None:
     assert isinstance(found["closed"], Attempt)
     assert isinstance(found["postgres"], Omitted)
     assert "access.databases.shop.close" in found["postgres"].reason
+
+
+HBA, SETTINGS = "EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules()", "hold what pg_read_all_settings holds"
+WATCHED = replace(SIGHT, roles=(*SIGHT.roles, SeenRole(9, "pg_read_all_settings"), SeenRole(10, "pg_monitor")))
+
+
+def test_an_auditor_reads_settings_and_access_rules_and_nobody_else_does() -> None:
+    ours, others = attempts(holder("auditor"), WATCHED), attempts(holder("reader"), WATCHED)
+    for what in (HBA, SETTINGS):
+        assert (ours[what].expected, others[what].expected) == (Expected.ALLOWED, Expected.REFUSED)
+    assert ours["SET ROLE pg_read_all_settings"].expected is Expected.REFUSED
+    assert ours["hold what pg_monitor holds"].expected is Expected.REFUSED
+    assert ours["SELECT ON TABLE app.items"].expected is Expected.REFUSED
+    before = attempts(holder("auditor"), replace(WATCHED, version=150000))
+    assert before["SET ROLE pg_read_all_settings"].expected is Expected.ALLOWED, "every membership does, up to 15"
+
+
+def test_where_an_auditor_was_let_in_by_hand_is_not_tried() -> None:
+    assert isinstance(dict(database_attempts(holder("auditor"), SIGHT))["closed"], Omitted)
+    rented = holder("auditor", server=Server.MANAGED)
+    assert SETTINGS in omitted(rented, WATCHED)
+    assert attempts(rented, WATCHED)[HBA].expected is Expected.REFUSED
 
 
 def test_a_providers_pg_hba_is_not_tried() -> None:

@@ -12,11 +12,12 @@ import pytest
 
 from runlease.cli import main
 from runlease.config import load
-from runlease.evidence.sweep.edge_cluster import Pods, by_kubectl, in_cluster
+from runlease.evidence.sweep.edge_cluster import Pods
 from runlease.evidence.sweep.edge_vault import SweptVault
 from runlease.evidence.sweep.facts import EngineFacts
 from runlease.provision.vault.names import sweeper_policy
 from runlease.readers import engine
+from runlease.readers.api_server import as_pod, by_kubectl
 from runlease.readers.https import Answer, UnreachableError
 from tests.unit.config_edits import PROD
 
@@ -71,7 +72,7 @@ def test_without_kubectl_or_outside_a_pod_it_says_so() -> None:
     with pytest.raises(UnreachableError, match="kubectl cannot be asked"):
         by_kubectl(None, {"PATH": "/nowhere"})("/x")
     with pytest.raises(UnreachableError, match="this is no pod"):
-        in_cluster(Path("/"), {})("/x")
+        as_pod(Path("/"), {})("/x")
 
 
 # --- Vault

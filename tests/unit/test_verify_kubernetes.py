@@ -1,17 +1,16 @@
-"""What Kubernetes answers, and which kubeconfigs can be used."""
+"""What Kubernetes answers."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-import yaml
 
 from runlease.config import load
 from runlease.evidence.verify.check import Found, NotTried
-from runlease.evidence.verify.edge_kubernetes import Cluster, judge, verify_kubernetes
-from runlease.readers.https import Answer
+from runlease.evidence.verify.edge_kubernetes import judge, verify_kubernetes
+from runlease.readers.https import Answer, UnreachableError
 from tests.unit.config_edits import settings_with
+
+DISCOVERY = "/.well-known/openid-configuration"
 
 
 @pytest.mark.parametrize(
@@ -37,46 +36,32 @@ def test_what_is_there_is_no_finding_and_what_may_not_be_read_is_not_tried() -> 
     assert "--resource=configmaps -n ci" in missing.fix
 
 
-def test_a_broken_kubeconfig_is_not_quoted(tmp_path: Path) -> None:
-    path = tmp_path / "kubeconfig"
-    path.write_text('users: [{token: "secret-token", broken: ]')
-    (missing,) = verify_kubernetes(load(settings_with()), path)
-    assert "secret-token" not in str(missing)
+HERE = Answer(200, {"issuer": "https://oidc.internal"})
 
 
-def test_a_token_goes_over_tls_alone(tmp_path: Path) -> None:
-    path = kubeconfig(tmp_path, token="secret-token")
-    path.write_text(path.read_text().replace("https://127", "http://127"))
-    (missing,) = verify_kubernetes(load(settings_with()), path)
-    assert "expected a context with an https server" in str(missing)
+def asked(answers: dict[str, Answer]) -> list[Found | NotTried]:
+    return list(verify_kubernetes(load(settings_with()), lambda path: answers.get(path, Answer(404, {}))))
 
 
-def kubeconfig(folder: Path, **user: str) -> Path:
-    (folder / "ca.pem").write_text("a certificate")
-    path = folder / "kubeconfig"
-    document = {
-        "current-context": "here",
-        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1", "certificate-authority": "ca.pem"}}],
-        "users": [{"name": "u", "user": user}],
+def test_each_object_of_the_settings_is_asked_for() -> None:
+    answers = asked({DISCOVERY: HERE})
+    assert {(one.id, one.object) for one in answers if isinstance(one, Found)} == {
+        ("LV801", "ci/shop-release-migrate"),
+        ("LV801", "ci/shop-check-check"),
+        ("LV803", "ci/runlease-shop-prod"),
     }
-    path.write_text(yaml.safe_dump(document))
-    return path
 
 
-def test_a_token_is_read_and_never_shown(tmp_path: Path) -> None:
-    cluster = Cluster.of(kubeconfig(tmp_path, token="secret-token"), None)
-    assert (cluster.server, cluster.token) == ("https://127.0.0.1:1", "secret-token")
-    assert "secret-token" not in repr(cluster)
-
-
-@pytest.mark.parametrize("user", [{}, {"client-certificate": "a.pem", "client-key": "b.pem"}])
-def test_another_way_to_log_in_is_not_tried_and_said(tmp_path: Path, user: dict[str, str]) -> None:
-    (missing,) = verify_kubernetes(load(settings_with()), kubeconfig(tmp_path, **user))
+@pytest.mark.parametrize("said", [Answer(200, {"issuer": "https://another"}), Answer(403, {})])
+def test_nothing_is_missing_in_another_cluster(said: Answer) -> None:
+    (missing,) = asked({DISCOVERY: said})
     assert isinstance(missing, NotTried)
-    assert "kubectl create token" in missing.fix
+    assert "another cluster" in missing.why
 
 
-def test_a_kubeconfig_that_is_not_there_is_not_tried(tmp_path: Path) -> None:
-    (missing,) = verify_kubernetes(load(settings_with()), tmp_path / "absent")
-    assert isinstance(missing, NotTried)
+def test_a_cluster_that_cannot_be_asked_is_not_tried() -> None:
+    def ask(_: str) -> Answer:
+        raise UnreachableError("kubectl cannot be asked", "install it")
+
+    (missing,) = verify_kubernetes(load(settings_with()), ask)
+    assert (str(missing)) == "Kubernetes: Kubernetes not tried: kubectl cannot be asked. Fix: install it"

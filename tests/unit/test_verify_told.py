@@ -18,7 +18,10 @@ from runlease.evidence.verify.checks import CHECKS
 from runlease.evidence.verify.edge import together
 from runlease.evidence.verify.edge_vault import not_read
 from runlease.evidence.verify.told import as_json, as_text, headline
+from runlease.evidence.verify.told_page import as_html
 from runlease.evidence.verify.vault import VaultFacts, judge
+from runlease.provision.vault.names import auditing
+from runlease.readers.policies import read_policy
 from tests.unit.config_edits import settings_with
 
 LOW = Found("LV302", "open", Severity.LOW, "shop: server", "postgres", "is open", "REVOKE it;")
@@ -52,6 +55,30 @@ def test_what_is_accepted_is_told_and_does_not_count_until_its_day_is_over() -> 
     assert json.loads(as_json(verified))["count"]["low"] == 0
     assert together("x", [LOW], (borne,), date(2026, 11, 25)).at_least(Severity.LOW)
     assert together("x", [replace(LOW, object="template1")], (borne,), TODAY).at_least(Severity.LOW)
+
+
+EVIL = replace(LOW, object="</style><script>alert(1)</script>", what="<img src=x onerror=alert(1)>", mend='"&<b>')
+
+
+def test_a_page_says_all_of_it_and_partial_at_its_top() -> None:
+    borne = Acceptance("LV302", LOW.where, "needed by backups", TODAY)
+    page = as_html(together("shop-prod", [LOW, WORST, MISSING], (borne,), TODAY))
+    top = page.index('<p class="partial">PARTIAL')
+    assert page.index("<h1>PARTIAL, 1 not tried: shop-prod: 1 critical</h1>") < top < page.index("<h2>")
+    order = ["<h2>Critical (1)", "LV103", "SELECT 1;", "<h2>Accepted (1)", "needed by backups", "<h2>Not tried (1)"]
+    assert sorted(order, key=page.index) == order
+    assert "<pre>GRANT it;</pre>" in page
+    assert 'class="partial"' not in as_html(together("shop-prod", [LOW], (), TODAY)), "a whole answer has none"
+
+
+def test_a_page_loads_nothing_runs_nothing_and_takes_no_name_for_markup() -> None:
+    page = as_html(together("shop-prod", [EVIL], (), TODAY))
+    assert "default-src 'none'; style-src 'sha256-" in page
+    assert "script-src" not in page
+    tags = set(re.findall(r"<(\w+)", page.split("</head>")[1]))
+    assert tags <= {"body", "main", "h1", "h2", "ul", "li", "p", "span", "strong", "code", "pre"}
+    assert not re.search(r"(src|href|style)=|\son\w+=", re.sub(r"&lt;.*?&gt;", "", page.split("</head>")[1]))
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
 def test_a_name_moves_no_cursor() -> None:
@@ -113,6 +140,11 @@ def test_the_documentation_has_every_check_as_it_is() -> None:
     for check in CHECKS:
         assert f"| {check.id} | {check.name} | {check.severity} | {check.sentence} |" in DOCUMENTATION
     assert len(re.findall(r"^\| LV", DOCUMENTATION, re.MULTILINE)) == len(CHECKS) + 15
+
+
+def test_the_documentation_has_an_auditors_policy_as_it_is() -> None:
+    (text,) = re.findall(r"```hcl\n(.*?)```", DOCUMENTATION, re.DOTALL)
+    assert set(read_policy(text)) == set(read_policy(auditing("shop-prod", ["shop-migrator", "shop-auditor"])))
 
 
 def test_no_sql_of_a_check_is_built_from_what_a_server_or_a_user_said() -> None:

@@ -27,6 +27,7 @@ class ProfileName(StrEnum):
     VERIFIER = "verifier"
     SANDBOX = "sandbox"
     SWEEPER = "sweeper"
+    AUDITOR = "auditor"
 
 
 class Server(StrEnum):

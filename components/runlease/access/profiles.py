@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from runlease.access.grants import Grant, ObjectKind, OnAll, OnDatabase, OnFuture, OnNamed, OnSchema, Privilege
-from runlease.access.model import ProfileName
+from runlease.access.model import ProfileName, Server
 
 BROKER_SCHEMA = "runlease"
 """The broker's schema in each database."""
@@ -27,6 +27,12 @@ class Profile:
     """Whether the broker makes a schema for the login, dropped with it."""
     calls: tuple[str, ...] = ()
     """Functions of the broker that a session may call itself."""
+    predefined: tuple[str, ...] = ()
+    """Roles of PostgreSQL's own that its role is a member of. Only a superuser gives them: none on a managed server."""
+    server_calls: tuple[str, ...] = ()
+    """Functions of the server's that only superusers may call otherwise. None on a managed server."""
+    audits: bool = False
+    """Whether its leases also read how Vault is configured: what `runlease verify` asks of it."""
 
 
 PROFILES: dict[ProfileName, Profile] = {
@@ -56,6 +62,13 @@ PROFILES: dict[ProfileName, Profile] = {
         sees_schemas=False,
         calls=("drop_login", "reap"),
     ),
+    ProfileName.AUDITOR: Profile(
+        says="reads the catalogs, and the server's settings and access rules; sees no schema of yours",
+        sees_schemas=False,
+        predefined=("pg_read_all_settings",),
+        server_calls=("pg_hba_file_rules",),
+        audits=True,
+    ),
 }
 
 
@@ -67,12 +80,13 @@ def grants_of(
     owner: str,
     schemas: tuple[str, ...],
     tables: tuple[str, ...] = (),
+    server: Server = Server.SELF_MANAGED,
 ) -> tuple[Grant, ...]:
     """The grants of a profile on one database, in a fixed order.
 
     `tables` are `schema.table` names that narrow a profile which allows it; without them the profile holds on all
-    present and future objects that `owner` makes. One grant per key (role, kind, schema), because pulumi-postgresql
-    revokes everything else on a key.
+    present and future objects that `owner` makes. `server`: who runs it, and so what can be given at all. One grant
+    per key (role, kind, schema), because pulumi-postgresql revokes everything else on a key.
     """
     profile = PROFILES[name]
     grants = [Grant((Privilege.CONNECT,), OnDatabase(dbname), role)]
@@ -88,6 +102,10 @@ def grants_of(
     if profile.calls:
         grants.append(Grant((Privilege.USAGE,), OnSchema(BROKER_SCHEMA), role))
         grants.append(Grant((Privilege.EXECUTE,), OnNamed(ObjectKind.FUNCTION, BROKER_SCHEMA, profile.calls), role))
+    if profile.server_calls and server is Server.SELF_MANAGED:
+        grants.append(
+            Grant((Privilege.EXECUTE,), OnNamed(ObjectKind.FUNCTION, "pg_catalog", profile.server_calls), role)
+        )
     return tuple(grants)
 
 

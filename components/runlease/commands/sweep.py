@@ -8,7 +8,7 @@ from pathlib import Path
 from runlease.access import Duration, LifetimeError
 from runlease.config import ConfigError
 from runlease.config.files import missing_certificates, read_stack_file
-from runlease.config.sweeper import OLDER_THAN
+from runlease.config.scheduled import OLDER_THAN
 from runlease.evidence.sweep.edge_sweep import Sweep
 from runlease.evidence.sweep.swept import as_json, as_text
 from runlease.report.escape import printable

@@ -8,15 +8,18 @@ from pathlib import Path
 from runlease.access.rules import Severity
 from runlease.commands import prove
 from runlease.commands.output import write
-from runlease.config import ConfigError
-from runlease.config.files import missing_files, read_stack_file
+from runlease.config import ConfigError, Settings
+from runlease.config.files import missing_certificates, read_stack_file
 from runlease.evidence.exits import exit_code
 from runlease.evidence.verify.check import Verified
 from runlease.evidence.verify.edge import Asking, verify
+from runlease.evidence.verify.edge_auditor import verify_as_auditor
 from runlease.evidence.verify.told import as_json, as_text
+from runlease.evidence.verify.told_page import as_html
+from runlease.readers.api_server import by_kubectl
 
-FORMATS: dict[str, Callable[[Verified], str]] = {"text": as_text, "json": as_json}
-_OF_THE_CHECKS = {"login": None, "kubeconfig": None, "fail_on": "low"}
+FORMATS: dict[str, Callable[[Verified], str]] = {"text": as_text, "json": as_json, "html": as_html}
+_OF_THE_CHECKS = {"login": None, "identity": None, "kubernetes": False, "fail_on": "low"}
 _OF_THE_PROOF = {"token": [], "mint": False, "stranger": [], "writes": False, "every": False}
 """Options of one of the two ways, and what they are where nobody names them."""
 
@@ -31,7 +34,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("stack_file", type=Path, help="for example stacks/Pulumi.prod.yaml")
     parser.add_argument("--login", help="login in PostgreSQL; default: the admin of each database")
-    parser.add_argument("--kubeconfig", type=Path, help="with a token; default: Kubernetes is not asked")
+    parser.add_argument("--kubernetes", action="store_true", help="ask the cluster, too: kubectl says who asks")
+    parser.add_argument("--identity", type=Path, metavar="FOLDER", help="tokens of the LeaseAuditor, in its pod")
     parser.add_argument("--format", choices=tuple(FORMATS), default="text", help="default: text")
     parser.add_argument("-o", "--output", type=Path, help="a file in the place of standard output")
     parser.add_argument(
@@ -48,11 +52,19 @@ def _verify(given: argparse.Namespace) -> int:
     if given.prove:
         return prove.run(given)
     settings, folder = read_stack_file(given.stack_file), given.stack_file.parent
-    if missing := missing_files(settings, folder):
+    if missing := missing_certificates(settings, folder):
         raise ConfigError(missing)
-    verified = verify(Asking(settings, folder, os.environ, given.login, given.kubeconfig))
+    verified = _verified(given, settings, folder)
     write(given.output, FORMATS[given.format](verified))
     return exit_code(found=verified.at_least(Severity[given.fail_on.upper()]), partial=bool(verified.not_tried))
+
+
+def _verified(given: argparse.Namespace, settings: Settings, folder: Path) -> Verified:
+    if given.identity is not None:
+        return verify_as_auditor(settings, folder, os.environ, given.identity)
+    logins = dict.fromkeys(settings.databases, given.login) if given.login else {}
+    cluster = by_kubectl(settings.cluster.context, os.environ) if given.kubernetes else None
+    return verify(Asking(settings, folder, os.environ, logins, cluster))
 
 
 def _check(given: argparse.Namespace) -> None:
@@ -62,3 +74,9 @@ def _check(given: argparse.Namespace) -> None:
     if other:
         expected, fix = ("no --prove", "take --prove out") if given.prove else ("--prove", "add --prove")
         raise ConfigError([f"verify: not of this way (got {', '.join(other)}, expected {expected}). Fix: {fix}"])
+    if given.prove and given.format == "html":
+        raise ConfigError(["verify: a proof has no page (got --format html, expected text or json). Fix: name one"])
+    if given.identity is not None and (given.login or given.kubernetes):
+        raise ConfigError(
+            ["verify: who asks is said twice (got --identity with --login or --kubernetes). Fix: keep --identity"]
+        )

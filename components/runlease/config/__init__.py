@@ -9,6 +9,7 @@ from runlease.config.load import (
 )
 from runlease.config.policy import Enforcement, EnforcementSettings, PolicySettings
 from runlease.config.rules import RulesSettings
+from runlease.config.scheduled import AuditorSettings, SweeperSettings
 from runlease.config.settings import (
     ClusterSettings,
     DatabaseSettings,
@@ -20,12 +21,12 @@ from runlease.config.settings import (
     SslMode,
     VaultSettings,
 )
-from runlease.config.sweeper import SweeperSettings
 from runlease.config.to_access import (
     identity_of,
+    kubernetes_objects,
     profile_grants,
     role_name,
-    sweeper_identity,
+    scheduled_identity,
     to_acceptances,
     to_access,
     to_bounds,
@@ -34,6 +35,7 @@ from runlease.config.to_access import (
 __all__ = [
     "AdmissionSettings",
     "ApprovedTaskSettings",
+    "AuditorSettings",
     "ClusterSettings",
     "ConfigError",
     "DatabaseSettings",
@@ -51,12 +53,13 @@ __all__ = [
     "SweeperSettings",
     "VaultSettings",
     "identity_of",
+    "kubernetes_objects",
     "load",
     "load_database",
     "load_section",
     "profile_grants",
     "role_name",
-    "sweeper_identity",
+    "scheduled_identity",
     "to_acceptances",
     "to_access",
     "to_bounds",

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from runlease.access import API_AUDIENCES, PROFILES, Duration, Server, incoherent_lifetimes
+from runlease.access import API_AUDIENCES, PROFILES, Duration, ProfileName, Server, incoherent_lifetimes
 from runlease.access.lifetimes import TOKEN_EXPIRY, LeaseLifetime, RunLifetime
 from runlease.config.made import roles_made
 from runlease.config.names import DNS_SUBDOMAIN
+from runlease.config.scheduled import ScheduledSettings
 from runlease.config.settings import (
     ClusterSettings,
     DatabaseSettings,
@@ -14,7 +15,6 @@ from runlease.config.settings import (
     PipelineSettings,
     VaultSettings,
 )
-from runlease.config.sweeper import SweeperSettings
 
 
 def incoherent(read: Mapping[str, Any], declared: Mapping[str, set[str]], where: str) -> Iterator[str]:
@@ -32,7 +32,8 @@ def incoherent(read: Mapping[str, Any], declared: Mapping[str, set[str]], where:
         yield from _lease(f"{where}.leases.{name}", lease, databases, declared["databases"])
     yield from _pipelines(f"{where}.pipelines", pipelines, declared["leases"])
     yield from _swept(f"{where}.pipelines", pipelines, leases)
-    yield from _sweeper(f"{where}.sweeper", read.get("sweeper"), leases, declared["leases"], pipelines)
+    for section in (ProfileName.SWEEPER, ProfileName.AUDITOR):
+        yield from _scheduled(where, section, read.get(section), leases, declared["leases"], pipelines)
     yield from _audience(f"{where}.cluster", read.get("cluster"), str(read.get("installation")))
     yield from _admission(f"{where}.cluster.admission", read.get("cluster"), pipelines, read.get("tasks") == "existing")
     yield from _lifetimes(where, read.get("vault"), read.get("cluster"), leases, pipelines)
@@ -136,30 +137,32 @@ def _swept(where: str, pipelines: Mapping[str, PipelineSettings], leases: Mappin
                 )
 
 
-def _sweeper(
-    where: str,
-    sweeper: SweeperSettings | None,
+def _scheduled(
+    access: str,
+    section: ProfileName,
+    scheduled: ScheduledSettings | None,
     leases: Mapping[str, LeaseSettings],
     declared: set[str],
     pipelines: Mapping[str, PipelineSettings],
 ) -> Iterator[str]:
-    if sweeper is None:
+    if scheduled is None:
         return
+    where = f"{access}.{section}"
     seen: dict[str, str] = {}
-    for lease in sweeper.leases:
+    for lease in scheduled.leases:
         if lease not in declared:
             yield f"{where}.leases: unknown lease (got {lease!r}{_known(declared)}). Fix: declare it in leases"
-        elif lease in leases and not PROFILES[leases[lease].profile].calls:
+        elif lease in leases and leases[lease].profile is not section:
             yield (
-                f"{where}.leases: a lease that cannot sweep (got {lease} of the profile {leases[lease].profile}, "
-                "expected sweeper). Fix: declare one with profile: sweeper"
+                f"{where}.leases: a lease of another profile (got {lease} of the profile {leases[lease].profile}, "
+                f"expected {section}). Fix: declare one with profile: {section}"
             )
         elif lease in leases and (other := seen.setdefault(leases[lease].database, lease)) != lease:
             yield f"{where}.leases: two on one database (got {other} and {lease}). Fix: keep one"
-    if sweeper.namespace in {pipeline.namespace for pipeline in pipelines.values()}:
+    if scheduled.namespace in {pipeline.namespace for pipeline in pipelines.values()}:
         yield (
-            f"{where}.namespace: runs have it too, and whoever makes pods there can be the sweeper (got "
-            f"{sweeper.namespace}, expected one of its own). Fix: take another namespace"
+            f"{where}.namespace: runs have it too, and whoever makes pods there can be the {section} (got "
+            f"{scheduled.namespace}, expected one of its own). Fix: take another namespace"
         )
 
 

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from runlease.config.coherence import incoherent
 from runlease.config.names import DatabaseKey, LeaseName, VaultName
 from runlease.config.rules import RulesSettings
+from runlease.config.scheduled import AuditorSettings, ScheduledSettings, SweeperSettings
 from runlease.config.settings import (
     ClusterSettings,
     DatabaseSettings,
@@ -17,7 +18,6 @@ from runlease.config.settings import (
     Settings,
     VaultSettings,
 )
-from runlease.config.sweeper import SweeperSettings
 
 _Section = TypeVar("_Section", bound=BaseModel)
 _MAPS: dict[str, tuple[type[BaseModel], Any]] = {
@@ -26,6 +26,7 @@ _MAPS: dict[str, tuple[type[BaseModel], Any]] = {
     "pipelines": (PipelineSettings, VaultName),
 }
 _SINGLES: dict[str, type[BaseModel]] = {"vault": VaultSettings, "cluster": ClusterSettings, "rules": RulesSettings}
+_SCHEDULED: dict[str, type[ScheduledSettings]] = {"sweeper": SweeperSettings, "auditor": AuditorSettings}
 _SECRET_WORDS = ("password", "secret", "token", "private_key", "credential")
 
 
@@ -54,8 +55,9 @@ def load(data: object, where: str = "access") -> Settings:
             read[name] = data[name]
     for name, model in _SINGLES.items():
         read[name] = _section(model, data.get(name, {}), f"{where}.{name}", errors)
-    if data.get("sweeper") is not None:
-        read["sweeper"] = _section(SweeperSettings, data["sweeper"], f"{where}.sweeper", errors)
+    for name, scheduled in _SCHEDULED.items():
+        if data.get(name) is not None:
+            read[name] = _section(scheduled, data[name], f"{where}.{name}", errors)
     for name, (model, key) in _MAPS.items():
         read[name] = _sections(model, key, data.get(name, {}), f"{where}.{name}", errors)
     unknown = {name: value for name, value in data.items() if name not in Settings.model_fields}

@@ -1,9 +1,13 @@
 """What runlease calls the things that it makes, where more than one part must know. Pure."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 from runlease.access import Identity
 from runlease.access.profiles import BROKER_SCHEMA as BROKER_SCHEMA
+
+Scheduled = Literal["sweeper", "auditor"]
+"""Section of the settings that says what runs on a schedule; named as the profile of its leases."""
 
 _OWN_ROLES = ("broker", "deployer", "login", "vault", "vault_migrator")
 
@@ -48,6 +52,11 @@ def sweeper_policy_name(installation: str) -> str:
     return f"{installation}.runlease.sweeper"
 
 
-def sweeper_account(installation: str) -> str:
-    """The sweeper's service account; it carries the installation, so that two may share a namespace."""
-    return f"{installation}-sweeper"
+def scheduled_account(installation: str, section: Scheduled) -> str:
+    """The service account of what runs on a schedule; it carries the installation: two may share a namespace."""
+    return f"{installation}-{section}"
+
+
+def config_map_name(installation: str) -> str:
+    """The ConfigMap in each namespace of runs that tells the guard where the servers are."""
+    return f"runlease-{installation}"

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from runlease.access import Duration, ProfileName, Public, Server
 from runlease.access.lifetimes import SYSTEM_MAXIMUM, TOKEN_EXPIRY
 from runlease.config.admission import AdmissionSettings
-from runlease.config.made import jwt_mount
+from runlease.config.made import Scheduled, jwt_mount
 from runlease.config.names import (
     Audience,
     DatabaseKey,
@@ -24,8 +24,8 @@ from runlease.config.names import (
     VaultName,
 )
 from runlease.config.rules import RulesSettings
+from runlease.config.scheduled import AuditorSettings, SweeperSettings
 from runlease.config.section import Section
-from runlease.config.sweeper import SweeperSettings
 from runlease.config.values import Https, Span, https
 
 
@@ -211,6 +211,15 @@ class Settings(Section):
     rules: RulesSettings = RulesSettings()
     sweeper: SweeperSettings | None = None
     """What sweeps on a schedule. Default: nothing does; `runlease sweep` can be run by hand."""
+    auditor: AuditorSettings | None = None
+    """What verifies on a schedule. Default: nothing does; `runlease verify` can be run by hand."""
+
+    @property
+    def scheduled(self) -> dict[Scheduled, SweeperSettings | AuditorSettings]:
+        """What runs on a schedule, by its section."""
+        sections: dict[Scheduled, SweeperSettings | AuditorSettings | None]
+        sections = {"sweeper": self.sweeper, "auditor": self.auditor}
+        return {section: found for section, found in sections.items() if found is not None}
 
     @property
     def jwt_mount(self) -> str:

@@ -16,7 +16,7 @@ from runlease.access import (
     grants_of,
 )
 from runlease.access.rules import Acceptance, Bounds
-from runlease.config.made import sweeper_account
+from runlease.config.made import Scheduled, config_map_name, scheduled_account
 from runlease.config.settings import DatabaseSettings, Settings
 
 
@@ -59,7 +59,7 @@ def to_access(settings: Settings) -> Access:
             for name, pipeline in settings.pipelines.items()
             for task, lease in pipeline.tasks.items()
         )
-        + _sweeping(settings),
+        + _scheduled(settings),
     )
 
 
@@ -74,18 +74,32 @@ def to_acceptances(settings: Settings) -> tuple[Acceptance, ...]:
     return settings.rules.acceptances
 
 
-def sweeper_identity(settings: Settings, namespace: str) -> Identity:
-    """The identity of what sweeps in this namespace."""
-    account = sweeper_account(settings.installation)
-    return Identity(namespace, account, settings.cluster.issuer, settings.audience, source="access.sweeper")
+def scheduled_identity(settings: Settings, section: Scheduled) -> Identity | None:
+    """The identity of what a section runs on a schedule; None where the settings have no such section."""
+    if (scheduled := settings.scheduled.get(section)) is None:
+        return None
+    account = scheduled_account(settings.installation, section)
+    issuer, audience = settings.cluster.issuer, settings.audience
+    return Identity(scheduled.namespace, account, issuer, audience, source=f"access.{section}")
 
 
-def _sweeping(settings: Settings) -> tuple[Binding, ...]:
-    """No pipeline is the sweeper's, and no task."""
-    if settings.sweeper is None:
-        return ()
-    identity = sweeper_identity(settings, settings.sweeper.namespace)
-    return tuple(Binding(identity, lease, "", "", source=identity.source) for lease in settings.sweeper.leases)
+def _scheduled(settings: Settings) -> tuple[Binding, ...]:
+    """No pipeline is theirs, and no task."""
+    return tuple(
+        Binding(identity, lease, "", "", source=identity.source)
+        for section, scheduled in settings.scheduled.items()
+        if (identity := scheduled_identity(settings, section)) is not None
+        for lease in scheduled.leases
+    )
+
+
+def kubernetes_objects(settings: Settings) -> tuple[tuple[str, str, str], ...]:
+    """Kind, namespace and name of what a deployment makes in a cluster and `runlease verify` looks for."""
+    identities = [binding.identity for binding in to_access(settings).bindings]
+    accounts = [("serviceaccounts", one.namespace, one.service_account) for one in dict.fromkeys(identities)]
+    namespaces = sorted({pipeline.namespace for pipeline in settings.pipelines.values()})
+    name = config_map_name(settings.installation)
+    return (*accounts, *(("configmaps", namespace, name) for namespace in namespaces))
 
 
 def _binding(settings: Settings, pipeline: str, task: str, lease: str) -> Binding:
@@ -114,6 +128,7 @@ def profile_grants(key: str, database: DatabaseSettings, profile: ProfileName) -
         owner=database.owner,
         schemas=database.schemas,
         tables=database.profiles[profile].tables or (),
+        server=database.server,
     )
 
 

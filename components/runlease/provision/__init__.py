@@ -1,6 +1,7 @@
 """The components: one outside system a module, and `PipelineAccess`, which composes them."""
 
 from runlease.provision.admission import LeaseAdmission, LeaseAdmissionArgs
+from runlease.provision.auditor import LeaseAuditor, LeaseAuditorArgs
 from runlease.provision.kubernetes import PipelineIdentity, PipelineIdentityArgs
 from runlease.provision.pipeline import PipelineAccess, PipelineAccessArgs, Providers
 from runlease.provision.postgres import DatabaseAccess, DatabaseAccessArgs, VaultLogin
@@ -15,6 +16,8 @@ __all__ = [
     "DatabaseAccessArgs",
     "LeaseAdmission",
     "LeaseAdmissionArgs",
+    "LeaseAuditor",
+    "LeaseAuditorArgs",
     "LeaseEngine",
     "LeaseEngineArgs",
     "LeaseSweeper",

@@ -8,9 +8,10 @@ from typing import Any, TypedDict
 import pulumi
 
 from runlease.access import PROFILES, Access, Binding
-from runlease.config import Settings, load, to_access
+from runlease.config import Settings, kubernetes_objects, load, to_access
 from runlease.config.carried import stack_files
 from runlease.provision.admission import LeaseAdmission
+from runlease.provision.auditor import LeaseAuditor
 from runlease.provision.kubernetes import PipelineIdentity
 from runlease.provision.postgres import DatabaseAccess
 from runlease.provision.sweeper import LeaseSweeper
@@ -58,6 +59,7 @@ class PipelineAccess(pulumi.ComponentResource):
         for binding in self._bindings:
             self._identity(binding, trust)
         self._sweeper(trust)
+        self._auditor(trust)
         self._tasks()
         self.give_public_back = {key: database.give_public_back for key, database in databases.items()}
         self.register_outputs({"access": str(self.access), "give_public_back": self.give_public_back})
@@ -187,6 +189,25 @@ class PipelineAccess(pulumi.ComponentResource):
                 "leases": list(settings.leases),
                 "max_ttl": str(max(settings.leases[lease].max_ttl for lease in sweeper.leases)),
                 "namespaces": self._namespaces(),
+                "files": stack_files(settings, self._text),
+            },
+            pulumi.ResourceOptions(parent=self, providers=[self._given.vault, self._given.kubernetes]),
+        )
+
+    def _auditor(self, trust: ClusterTrust) -> None:
+        settings = self._settings
+        if (auditor := settings.auditor) is None:
+            return
+        LeaseAuditor(
+            f"{self._name}-auditor",
+            {
+                "installation": settings.installation,
+                "settings": auditor,
+                "issuer": settings.cluster.issuer,
+                "audience": settings.audience,
+                "jwt_mount": trust.path,
+                "max_ttl": str(max(settings.leases[lease].max_ttl for lease in auditor.leases)),
+                "objects": kubernetes_objects(settings),
                 "files": stack_files(settings, self._text),
             },
             pulumi.ResourceOptions(parent=self, providers=[self._given.vault, self._given.kubernetes]),

@@ -8,9 +8,10 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from runlease.config.made import config_map_name
 from runlease.provision.kubernetes import DELETE_AT_ONCE
 from runlease.tasks import TASKS as TASKS  # `as`: also for those who ask for it here
-from runlease.tasks import UID, Connection, Wrapping, config_map_name, for_installation, one_document, wrap
+from runlease.tasks import UID, Connection, Wrapping, for_installation, one_document, wrap
 from runlease.tasks import read_task as read_task
 from runlease.tasks import task_file as task_file
 

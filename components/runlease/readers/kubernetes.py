@@ -31,7 +31,7 @@ _HARMLESS = frozenset(
     }
 )
 """Kinds that neither give a right nor run anything. Every other kind that is not read below is said to be unread."""
-_SWEEPER = "runlease:index:LeaseSweeper$"
+_SCHEDULED = ("runlease:index:LeaseSweeper$", "runlease:index:LeaseAuditor$")
 _RBAC = "rbac.authorization.k8s.io"
 _Rule = tuple[tuple[str, ...], tuple[str, ...]]
 _WRITES = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -92,8 +92,8 @@ class Kubernetes:
                     raise UnreadError("a Secret that holds a token of an account, which has no end, is not understood")
             case "tekton.dev", "Task":
                 self.tasks.append(read_task(*self._named(resource), said.below("spec"), resource.urn))
-            case "batch", "CronJob" if _SWEEPER in resource.urn:
-                pass  # runs as the sweeper's account, which its bindings tell of
+            case "batch", "CronJob" if any(component in resource.urn for component in _SCHEDULED):
+                pass  # runs as its component's account, which its bindings tell of
             case _ if kind.removesuffix("Patch") not in _HARMLESS:
                 raise UnreadError(f"resources of type {resource.type} are not understood")
 

@@ -7,7 +7,7 @@ import psycopg
 
 from runlease.access import Access
 from runlease.config import Settings
-from runlease.config.files import missing_files
+from runlease.config.files import missing_certificates
 from runlease.readers.allow_list import read_allow_list
 from runlease.readers.bindings import Leases, read_bindings
 from runlease.readers.catalog import Catalog, read_catalog
@@ -18,17 +18,19 @@ from runlease.readers.error import ReadError
 from runlease.readers.session import connect, in_plain_words, password_variable
 
 
-def read_live(settings: Settings, folder: Path, environment: Mapping[str, str], login: str | None = None) -> Access:
+def read_live(
+    settings: Settings, folder: Path, environment: Mapping[str, str], logins: Mapping[str, str] | None = None
+) -> Access:
     """Everything that the settings' databases and Vault say of who can do what; nothing is changed.
 
     `folder` is where the settings' paths begin. Secrets come from the environment: `RUNLEASE_ADMIN_PASSWORD_<KEY>` for
     each database (or PGPASSFILE), and `VAULT_TOKEN`. What may not be read or is not understood is in `unread`.
-    login: the login in PostgreSQL; default each database's admin.
+    logins: logins in PostgreSQL by database; default each database's admin.
     Raises ReadError, with one line for each server that cannot be asked at all.
     """
-    if absent := missing_files(settings, folder):
+    if absent := missing_certificates(settings, folder):
         raise ReadError("\n".join(absent))
-    catalogs = _catalogs(settings, folder, environment, login)
+    catalogs = _catalogs(settings, folder, environment, logins or {})
     nouns = [CatalogNouns(key, settings.databases[key], catalog) for key, catalog in catalogs.items()]
     engine = Engine(settings.vault, folder, environment.get("VAULT_TOKEN", ""))
     allow_lists = {key: read_allow_list(catalog.create_login) for key, catalog in catalogs.items()}
@@ -51,12 +53,13 @@ def read_live(settings: Settings, folder: Path, environment: Mapping[str, str], 
 
 
 def _catalogs(
-    settings: Settings, folder: Path, environment: Mapping[str, str], login: str | None
+    settings: Settings, folder: Path, environment: Mapping[str, str], logins: Mapping[str, str]
 ) -> Mapping[str, Catalog]:
     found, wrong = {}, []
     for key, database in settings.databases.items():
         try:
-            with connect(database, database.dbname, folder, environment.get(password_variable(key)), login) as session:
+            password = environment.get(password_variable(key))
+            with connect(database, database.dbname, folder, password, logins.get(key)) as session:
                 found[key] = read_catalog(session, key, database.owner)
         except psycopg.Error as failed:
             wrong.append(str(in_plain_words(key, database, str(failed))))

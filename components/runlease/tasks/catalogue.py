@@ -19,15 +19,7 @@ TASKS: Mapping[str, str] = {
 }
 """Every Task and the version that this package installs."""
 
-CONFIG_MAP = "runlease"
-"""Begins the name of the ConfigMap that the Tasks mount; the installation's name follows."""
-
 _INCLUDE = re.compile(r"^# include (?P<path>\S+)\n", re.MULTILINE)
-
-
-def config_map_name(installation: str) -> str:
-    """Name of the installation's ConfigMap in each namespace that its pipelines run in."""
-    return f"{CONFIG_MAP}-{installation}"
 
 
 def task_file(task: str) -> Path:

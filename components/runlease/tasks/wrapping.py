@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runlease.tasks.catalogue import config_map_name, for_installation, step_script
+from runlease.config.made import config_map_name
+from runlease.tasks.catalogue import for_installation, step_script
 from runlease.tasks.pieces import Document, Pieces, pieces
 from runlease.tasks.refusal import WrapError
 from runlease.tasks.rules import refusals

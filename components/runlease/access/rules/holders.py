@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from runlease.access.grants import Grant, ObjectKind, OnDatabase, OnFuture, OnNamed, OnSchema, Privilege
-from runlease.access.model import Access, Attribute, ProfileName, Role
+from runlease.access.model import Access, Attribute, ProfileName, Role, Server
 from runlease.access.profiles import grants_of
 
 _MAKES_ROLES = {Attribute.SUPERUSER, Attribute.CREATEROLE}
@@ -110,6 +110,17 @@ def is_leased_seeder(role: Role) -> bool:
     seeder = grants_of(ProfileName.SEEDER, role=role.name, dbname=dbname, owner=owner, schemas=tuple(schemas))
     exact = set(map(_content, role.grants)) == set(map(_content, seeder))
     return exact and not role.login and not role.members
+
+
+def is_auditor(role: Role) -> bool:
+    """A NOLOGIN role with exactly the auditor's grants, on either kind of server: whoever holds it reads no table."""
+    dbname = next((grant.target.dbname for grant in role.grants if isinstance(grant.target, OnDatabase)), "")
+    shapes = (
+        grants_of(ProfileName.AUDITOR, role=role.name, dbname=dbname, owner="", schemas=(), server=server)
+        for server in Server
+    )
+    exact = any(set(map(_content, role.grants)) == set(map(_content, shape)) for shape in shapes)
+    return exact and not role.login
 
 
 def _content(grant: Grant) -> tuple[object, ...]:

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ from runlease.access import Identity
 from runlease.config.settings import ClusterSettings
 from runlease.evidence.prove.tokens import Token
 from runlease.evidence.prove.wallet import Wallet, wrong_audiences
-
-_SECONDS = 30
+from runlease.readers.api_server import in_one_line, kubectl
+from runlease.readers.https import UnreachableError
 
 
 class RefusedError(Exception):
@@ -98,21 +97,12 @@ class Cluster:
                 self.left.append(f"{path}: {refused}")
 
     def _kubectl(self, arguments: list[str], body: object, needs: str) -> str:
-        context = ["--context", self.settings.context] if self.settings.context else []
-        command = ["kubectl", *context, "--request-timeout=10s", *arguments]
         try:
-            done = subprocess.run(
-                command,
-                input="" if body is None else json.dumps(body),
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_SECONDS,
-            )
-        except (OSError, subprocess.TimeoutExpired) as failed:
-            raise RefusedError(f"kubectl cannot be asked (got {failed}). Fix: install it, or set KUBECONFIG") from None
+            done = kubectl(self.settings.context, arguments, body)
+        except UnreachableError as failed:
+            raise RefusedError(f"{failed.problem}. Fix: {failed.fix}") from None
         if done.returncode != 0:
-            said = " ".join(done.stderr.split())[:300]
+            said = in_one_line(done.stderr)
             raise RefusedError(f"the cluster refuses (got {said}). Fix: let your user {needs} there, or use --token")
         return done.stdout
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
-from runlease.access import Public, Server
+from runlease.access import PROFILES, Public, Server
 from runlease.evidence.prove.attempts import Attempt, Expected, How, Omitted
 from runlease.evidence.prove.sight import Holder, SeenRole, Sight
 
@@ -49,7 +49,7 @@ _CLOSED_BY_INITDB = """
 SELECT ARRAY(
   SELECT p.oid::regprocedure::text FROM pg_init_privs i JOIN pg_proc p ON p.oid = i.objoid
    WHERE i.classoid = 'pg_proc'::regclass AND i.privtype = 'i' AND has_function_privilege(p.oid, 'EXECUTE')
-     AND NOT EXISTS (SELECT FROM aclexplode(i.initprivs) a WHERE a.grantee = 0)
+     AND NOT EXISTS (SELECT FROM aclexplode(i.initprivs) a WHERE a.grantee = 0) AND p.proname <> ALL({declared})
   UNION ALL
   SELECT c.oid::regclass::text FROM pg_init_privs i JOIN pg_class c ON c.oid = i.objoid
    WHERE i.classoid = 'pg_class'::regclass AND i.privtype = 'i' AND i.objsubid = 0
@@ -91,10 +91,14 @@ def _never(holder: Holder, role: str | None) -> Iterator[Attempt]:
     yield _refused(holder, f"ALTER SYSTEM SET work_mem{by}", system, How.ASKED, role)
 
 
-def _roles(holder: Holder, sight: Sight) -> Iterator[Attempt]:
+def _roles(holder: Holder, sight: Sight) -> Iterator[Attempt | Omitted]:
     """To become a role, to hold what it holds, and to give it away: three things."""
     for role in sight.roles:
         if role.name == holder.login:
+            continue
+        if role.name in holder.predefined and holder.database.server is Server.MANAGED:
+            reason = "on a managed server somebody may have let it, by hand"
+            yield Omitted(holder.lease.name, f"hold what {role.name} holds", reason, gap=False)
             continue
         become, hold = _declared_of(holder, sight, role)
         statement = SQL("SET LOCAL ROLE {}").format(Identifier(role.name))
@@ -111,8 +115,9 @@ def _declared_of(holder: Holder, sight: Sight, role: SeenRole) -> tuple[bool, bo
     """
     group, owner = role.name == holder.role.name, role.name == holder.role.runs_as
     marker = role.name == holder.marker and sight.before_16
-    become = owner or marker or (group and (sight.before_16 or holder.role.runs_as is not None))
-    return become, group or marker
+    led_to = role.name in holder.predefined
+    become = owner or marker or (group and holder.role.runs_as is not None) or (sight.before_16 and (group or led_to))
+    return become, group or marker or led_to
 
 
 def _has_role(role: SeenRole, how: str) -> SQL | Composed:
@@ -171,14 +176,23 @@ def _rest(holder: Holder, sight: Sight) -> Iterator[Attempt]:
         function = SQL("has_" + one.kind + "_privilege")
         asked = SQL("SELECT {}({}, {})").format(function, Literal(one.name), Literal(one.privilege))
         yield _refused(holder, str(one), asked, How.ASKED)
-    yield _refused(holder, "use what initdb closes to everybody", SQL(_CLOSED_BY_INITDB), How.ASKED)
+    called = holder.called
+    for name in sorted({name for profile in PROFILES.values() for name in profile.server_calls}):
+        statement = SQL("SELECT FROM {}() LIMIT 0").format(Identifier("pg_catalog", name))
+        expected = _either(name in called)
+        yield Attempt(holder.lease.name, f"EXECUTE ON FUNCTION pg_catalog.{name}()", statement, expected)
+    closed = SQL(_CLOSED_BY_INITDB).format(declared=Literal(sorted(called)))
+    yield _refused(holder, "use what initdb closes to everybody", closed, How.ASKED)
 
 
 def database_attempts(holder: Holder, sight: Sight) -> Iterator[tuple[str, Attempt | Omitted]]:
     """To connect to each other database of the server, by its name."""
     for other in sight.databases:
         what = f"CONNECT ON DATABASE {other.name}"
-        if other.name in holder.closed:
+        if other.name in holder.closed and holder.audits:
+            reason = "an auditor may be let in there, to look; verify says where it is not"
+            yield other.name, Omitted(holder.lease.name, what, reason, gap=False)
+        elif other.name in holder.closed:
             yield other.name, _refused(holder, what, SQL("SELECT true"))
         else:
             reason = f"PUBLIC may connect there: access.databases.{holder.database.key}.close does not name it"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from runlease.access import PROFILES, Access, Database, Lease, Privilege, Role
+from runlease.access import PROFILES, Access, Database, Lease, OnNamed, Privilege, Role
 from runlease.config.made import own_role
 
 
@@ -135,6 +135,23 @@ class Holder:
         """The schema that the broker made for this login."""
         profile = self.lease.profile
         return self.login if profile is not None and PROFILES[profile].own_schema else None
+
+    @property
+    def audits(self) -> bool:
+        """Whether it is declared to look at the server's settings and at Vault's."""
+        return self.lease.profile is not None and PROFILES[self.lease.profile].audits
+
+    @property
+    def predefined(self) -> tuple[str, ...]:
+        """Roles of PostgreSQL's own whose rights the login is declared to hold."""
+        return PROFILES[self.lease.profile].predefined if self.lease.profile else ()
+
+    @property
+    def called(self) -> frozenset[str]:
+        """Functions of the server's that the login is declared to call, and PUBLIC may not."""
+        targets = [grant.target for grant in self.role.grants]
+        ours = [one for one in targets if isinstance(one, OnNamed) and one.schema == "pg_catalog"]
+        return frozenset(name for one in ours for name in one.names)
 
     def own(self, part: str) -> str:
         """A role of runlease's own."""

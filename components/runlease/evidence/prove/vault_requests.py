@@ -57,12 +57,13 @@ def closed(access: Access, lease: Lease, jwt_mount: str, role: str) -> Iterator[
         "list the JWT roles": f"auth/{jwt_mount}/role?list=true",
         "read its own JWT role": f"auth/{jwt_mount}/role/{role}",
     }.items():
-        yield _refused(lease, what, "GET", path)
+        yield Request(Answered(lease.name, what, _looked(lease, path)), "GET", path)
     what = "list the leases that are alive"
     if _sweeps(lease):
         yield _swept(lease, what)
     else:
-        yield _refused(lease, what, "GET", f"sys/leases/lookup/{mount}/creds/{lease.name}?list=true")
+        path = f"sys/leases/lookup/{mount}/creds/{lease.name}?list=true"
+        yield Request(Answered(lease.name, what, _looked(lease, path)), "GET", path)
     yield _refused(lease, "make another token", "POST", "auth/token/create", {"ttl": "1s"})
     for kind in "prefix", "force":
         path = f"sys/leases/revoke-{kind}/{mount}/creds/{_NO_LEASE}"
@@ -77,6 +78,12 @@ def _of_others(access: Access, lease: Lease, identity: Identity) -> list[Lease]:
 def _sweeps(lease: Lease) -> bool:
     """Whether its identity is declared to end the leases of runs."""
     return lease.profile is not None and bool(PROFILES[lease.profile].calls)
+
+
+def _looked(lease: Lease, path: str) -> Expected:
+    """An auditor's lease is declared to read how Vault is configured, and which leases there are."""
+    audits = lease.profile is not None and PROFILES[lease.profile].audits
+    return Expected.ALLOWED if audits and not path.startswith("auth/token/") else Expected.REFUSED
 
 
 def _swept(lease: Lease, what: str) -> Omitted:

@@ -1,20 +1,11 @@
 """Whether a pod lives: the API server is asked for it by name, and its uid compared. No list is read."""
 
-import json
-import subprocess
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from runlease.readers.https import Answer, UnreachableError, send
-
-VAULT_TOKEN, CLUSTER_TOKEN, CLUSTER_CA = "vault-token", "cluster-token", "cluster-ca.crt"
-"""Files of an identity's folder: the token for Vault, the token for the API server, and the API server's CA."""
+from runlease.readers.api_server import Ask, expect_cluster
+from runlease.readers.https import UnreachableError
 
 _OVER = ("Succeeded", "Failed")
-
-Ask = Callable[[str], Answer]
-"""One GET on the API server. Raises UnreachableError."""
 
 
 @dataclass
@@ -62,52 +53,11 @@ class Pods:
         self.missing.append(f"Kubernetes namespace {namespace}: {problem}. Fix: {fix}")
 
     def _is_the_cluster(self) -> bool:
-        """Another cluster has none of these pods, which would read as if all were gone."""
         if self._is_it is None:
             try:
-                answer = self.ask("/.well-known/openid-configuration")
-                issuer = answer.body.get("issuer", f"HTTP status {answer.status}")
-                problem = f"another cluster, or it does not say its issuer (got {issuer}, expected {self.issuer})"
-                fix = "choose the context of access.cluster.issuer, or let this identity read its discovery document"
+                expect_cluster(self.ask, self.issuer)
+                self._is_it = True
             except UnreachableError as failed:
-                issuer, problem, fix = "", failed.problem, failed.fix
-            self._is_it = issuer == self.issuer
-            if not self._is_it:
-                self.missing.append(f"Kubernetes: {problem}. Fix: {fix}")
+                self._is_it = False
+                self.missing.append(f"Kubernetes: {failed.problem}. Fix: {failed.fix}")
         return self._is_it
-
-
-def in_cluster(identity: Path, environment: Mapping[str, str]) -> Ask:
-    """As a pod, with the token and CA in its identity's folder."""
-    host, port = environment.get("KUBERNETES_SERVICE_HOST", ""), environment.get("KUBERNETES_SERVICE_PORT", "443")
-    address = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-
-    def ask(path: str) -> Answer:
-        if not host:
-            raise UnreachableError("this is no pod (got no KUBERNETES_SERVICE_HOST)", "leave --identity out")
-        token = (identity / CLUSTER_TOKEN).read_text(encoding="utf-8").strip()
-        return send("GET", f"{address}{path}", identity / CLUSTER_CA, {"Authorization": f"Bearer {token}"})
-
-    return ask
-
-
-def by_kubectl(context: str | None, environment: Mapping[str, str]) -> Ask:
-    """As the person at the keyboard: kubectl knows every way to log in."""
-    command = ["kubectl", *(["--context", context] if context else []), "--request-timeout=10s", "get", "--raw"]
-
-    def ask(path: str) -> Answer:
-        try:
-            done = subprocess.run(
-                [*command, path], capture_output=True, text=True, check=False, timeout=30, env=dict(environment)
-            )
-        except (OSError, subprocess.TimeoutExpired) as failed:
-            raise UnreachableError(f"kubectl cannot be asked (got {failed})", "install it, or set KUBECONFIG") from None
-        if done.returncode == 0:
-            return Answer(200, json.loads(done.stdout))
-        if "(NotFound): pods " in done.stderr:
-            return Answer(404, {"details": {"kind": "pods"}})
-        if "(Forbidden)" in done.stderr:
-            return Answer(403, {})
-        raise UnreachableError(f"kubectl has no answer (got {' '.join(done.stderr.split())[:300]})", "try it by hand")
-
-    return ask

@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 
 from runlease.config import DatabaseSettings, role_name
 from runlease.config.made import own_role
-from runlease.evidence.sweep.edge_vault import TakenLease
+from runlease.evidence.edge_leases import TakenLease
 from runlease.evidence.sweep.facts import DatabaseFacts, LeasedLogin, Roleless
 from runlease.readers.session import connect
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import psycopg
 
 from runlease.access import PROFILES
-from runlease.config import Settings, sweeper_identity, to_access
+from runlease.config import Settings, to_access
 from runlease.config.made import own_role
-from runlease.evidence.sweep.edge_cluster import VAULT_TOKEN, Pods, by_kubectl, in_cluster
+from runlease.evidence.sweep.edge_cluster import Pods
 from runlease.evidence.sweep.edge_postgres import SweptDatabase, swept
-from runlease.evidence.sweep.edge_vault import SweptVault, TakenLease, pause
+from runlease.evidence.sweep.edge_vault import SweptVault, pause
 from runlease.evidence.sweep.facts import DatabaseFacts, Declared
 from runlease.evidence.sweep.remnants import Kind, Remnant, remnants, to_compare
 from runlease.evidence.sweep.swept import Swept, Told
+from runlease.readers.api_server import as_pod, by_kubectl
 from runlease.readers.error import ReadError
 from runlease.readers.session import in_plain_words
 
@@ -99,17 +100,8 @@ class Sweep:
         if self.identity is None:
             yield vault
             return
-        namespace = self.settings.sweeper.namespace if self.settings.sweeper else ""
-        role = sweeper_identity(self.settings, namespace)
-        try:
-            jwt = (self.identity / VAULT_TOKEN).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ReadError(f"--identity: no token (got {error}). Fix: run it as the LeaseSweeper does") from error
-        vault.log_in(f"{self.settings.installation}.{role.namespace}.{role.service_account}", jwt)
-        try:
+        with vault.identified("sweeper", self.identity):
             yield vault
-        finally:
-            vault.leave()
 
     def _databases(self, vault: SweptVault, opened: ExitStack, missing: list[str]) -> Iterator[SweptDatabase]:
         """A session in each database that a lease of the profile sweeper is for."""
@@ -124,7 +116,7 @@ class Sweep:
             taken = vault.take(lease)
             if taken is None:
                 continue
-            opened.callback(_given_back, vault, taken)
+            opened.callback(vault.give_back, taken)
             makers = (own_role(key, "vault"), own_role(key, "vault_migrator"))
             try:
                 yield opened.enter_context(swept(key, database, self.folder, taken, makers))
@@ -134,7 +126,7 @@ class Sweep:
     def _pods(self) -> Pods:
         cluster = self.settings.cluster
         if self.identity is not None:
-            return Pods(in_cluster(self.identity, self.environment), cluster.issuer)
+            return Pods(as_pod(self.identity, self.environment), cluster.issuer)
         return Pods(by_kubectl(cluster.context, self.environment), cluster.issuer)
 
 
@@ -161,9 +153,3 @@ def _asked(database: SweptDatabase, ahead: timedelta, missing: list[str]) -> Dat
     except psycopg.Error as failed:
         missing.append(f"database {database.key}: is not read (got {' '.join(str(failed).split())}). Fix: run it again")
         return None
-
-
-def _given_back(vault: SweptVault, taken: TakenLease) -> None:
-    said = vault.revoke(taken.id)
-    if said != "revoked":
-        vault.missing.append(f"Vault: the sweep's own lease is not given back ({said}); it ends with its ttl")

@@ -2,70 +2,21 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from runlease.config import Settings
-from runlease.config.made import database_mount, policy_name
+from runlease.config.made import policy_name
+from runlease.evidence.edge_leases import LeasingVault
 from runlease.evidence.moments import moment
 from runlease.evidence.sweep.edge_cluster import Pods
 from runlease.evidence.sweep.facts import EngineFacts, HeldLease, Holder, Irrevocable, RunToken
-from runlease.readers.engine import ask
-from runlease.readers.error import ReadError
-from runlease.readers.https import SECONDS, Answer
-
-REVOKING = 60.0
-"""Seconds to wait for a revocation: Vault waits for PostgreSQL, which may wait for a lock."""
-
-
-@dataclass(frozen=True)
-class TakenLease:
-    """A lease that the sweep holds itself."""
-
-    id: str
-    login: str
-    password: str = field(repr=False)
+from runlease.readers.https import Answer
 
 
 @dataclass
-class SweptVault:
-    """One Vault with the sweep's token."""
-
-    settings: Settings
-    folder: Path
-    token: str = field(default="", repr=False)
-    missing: list[str] = field(default_factory=list)
-    """What could not be read, with what would let it."""
-
-    @property
-    def mount(self) -> str:
-        """Path of the database mount."""
-        return database_mount(self.settings.installation)
-
-    @property
-    def logins(self) -> str:
-        """Path under which Vault keeps the tokens of runs as leases."""
-        return f"auth/{self.settings.jwt_mount}/login"
-
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, seconds: float = SECONDS) -> Answer:
-        """One answer. Raises ReadError when there is none, or Vault is sealed."""
-        vault = self.settings.vault
-        answer = ask(vault, self.folder, self.token, method, path, body, seconds)
-        if answer.status == 503:
-            raise ReadError(
-                f"access.vault.address: is sealed or does not serve (got 503 from {vault.address}). Fix: unseal it"
-            )
-        return answer
-
-    def log_in(self, role: str, jwt: str) -> None:
-        """Become an identity of the cluster. Raises ReadError."""
-        answer = self.ask("POST", self.logins, {"role": role, "jwt": jwt})
-        if answer.status != 200:
-            got = f"got {answer.status}: {_said(answer)}"
-            raise ReadError(f"Vault {self.logins}: refuses JWT role {role} ({got}). Fix: see docs/sweep.md")
-        self.token = str(answer.body["auth"]["client_token"])
+class SweptVault(LeasingVault):
+    """The same, and what a sweep asks besides."""
 
     def ahead(self) -> timedelta:
         """How far its clock is before ours. It tells whole seconds, and the next one is meant: nothing is then in the
@@ -74,30 +25,6 @@ class SweptVault:
         asked = datetime.now(UTC)
         told = self.ask("GET", "sys/health").body.get("server_time_utc")
         return datetime.fromtimestamp(told + 1, UTC) - asked if isinstance(told, int) else timedelta()
-
-    def take(self, lease: str) -> TakenLease | None:
-        """A lease for the sweep itself."""
-        path = f"{self.mount}/creds/{lease}"
-        data = self._data(self.ask("GET", path, seconds=REVOKING), path, "read", whole=True)
-        if not data:
-            return None
-        return TakenLease(data["lease_id"], data["data"]["username"], data["data"]["password"])
-
-    def revoke(self, lease_id: str) -> str:
-        """End a lease, or a token with all that it took; `revoked`, or why not."""
-        try:
-            answer = self.ask("PUT", "sys/leases/revoke", {"lease_id": lease_id, "sync": "true"}, REVOKING)
-        except ReadError as failed:
-            return f"failed: {failed}"
-        if answer.status in (200, 204):
-            return "revoked"
-        needed = f"{_line('sys/leases/revoke', 'update')}, with lease_id as in docs/sweep.md"
-        fix = needed if answer.status == 403 else "see what PostgreSQL's log says, and mend it"
-        return f"failed: Vault refused (got {answer.status}: {_said(answer)}). Fix: {fix}"
-
-    def leave(self) -> None:
-        """End the sweep's own token, and with it its leases."""
-        self.ask("PUT", "auth/token/revoke-self", {})
 
     def facts(self, pods: Pods, ahead: timedelta, own: Iterable[str], *, with_leases: bool) -> EngineFacts:
         """What it knows now. Pods are asked for after tokens: a pod that comes later has none of these.
@@ -123,20 +50,8 @@ class SweptVault:
             )
         return EngineFacts(leases, tokens, holders, self._irrevocable(), self._entities())
 
-    def _data(self, answer: Answer, path: str, *needed: str, whole: bool = False) -> Any:
-        """`data` of an answer; {} where there is nothing; None, and a reason, where it may not be read."""
-        if answer.status == 200:
-            return answer.body if whole else answer.body.get("data") or {}
-        if answer.status == 404:
-            return {}
-        fix = _line(path, *needed) if answer.status == 403 else "see Vault's own log"
-        why = f"Vault {path}: cannot be read (got {answer.status}: {_said(answer)}). Fix: {fix}"
-        if why not in self.missing:
-            self.missing.append(why)
-        return None
-
     def _list(self, path: str, *needed: str) -> Any:
-        return self._data(self.ask("GET", f"{path}?list=true"), path, *needed)
+        return self.data(self.ask("GET", f"{path}?list=true"), path, *needed)
 
     def _below(self, path: str, ahead: timedelta) -> Iterator[HeldLease] | None:
         """The leases directly below a path, each looked up; None where one of them may not be."""
@@ -160,7 +75,7 @@ class SweptVault:
         said = str(answer.body.get("errors"))
         if answer.status in (400, 403, 404) and ("invalid lease" in said or "invalid accessor" in said):
             return {}
-        return self._data(answer, path, "update")
+        return self.data(answer, path, "update")
 
     def _leases(self, ahead: timedelta) -> tuple[HeldLease, ...] | None:
         listed = self._list(f"sys/leases/lookup/{self.mount}/creds/", "list", "sudo")
@@ -191,7 +106,7 @@ class SweptVault:
                 return None
             found += [said] if said else []
         if refused and not found:
-            self._data(refused[0], path, "update")
+            self.data(refused[0], path, "update")
             return None
         # Its own token is among those found, so it may look: a refusal means an accessor whose token has gone.
         return found
@@ -248,7 +163,7 @@ class SweptVault:
         return (*(one for one in tokens if one.lease_id not in dead), *(one for one in named if one.pod_lives is False))
 
     def _irrevocable(self) -> tuple[Irrevocable, ...] | None:
-        said = self._data(self.ask("GET", "sys/leases?type=irrevocable"), "sys/leases", "read", "sudo")
+        said = self.data(self.ask("GET", "sys/leases?type=irrevocable"), "sys/leases", "read", "sudo")
         if said is None:
             return None
         ours = (f"{self.mount}/creds/", f"{self.logins}/")
@@ -262,15 +177,6 @@ class SweptVault:
         mount = self.logins.removesuffix("login")
         aliases = (listed.get("key_info") or {}).values()
         return tuple(sorted(str(one["name"]) for one in aliases if one.get("mount_path") == mount))
-
-
-def _said(answer: Answer) -> str:
-    return ", ".join(" ".join(str(one).split()) for one in answer.body.get("errors") or ("no reason",))
-
-
-def _line(path: str, *capabilities: str) -> str:
-    words = ", ".join(f'"{one}"' for one in capabilities)
-    return f'path "{path}" {{ capabilities = [{words}] }}'
 
 
 def _held(said: Mapping[str, Any], path: str, ahead: timedelta) -> HeldLease:

@@ -17,6 +17,7 @@ from runlease.evidence.verify.edge_postgresql import Session, live_logins, verif
 from runlease.evidence.verify.edge_vault import not_read, verify_vault
 from runlease.evidence.verify.site import Site
 from runlease.evidence.verify.wiring import verify_wiring
+from runlease.readers.api_server import Ask
 from runlease.readers.error import ReadError
 from runlease.readers.live import read_live
 from runlease.readers.session import connect, in_plain_words, password_variable
@@ -30,15 +31,17 @@ class Asking:
     folder: Path
     """Where the settings' paths begin."""
     environment: Mapping[str, str] = field(repr=False)
-    login: str | None = None
-    """The login in PostgreSQL; None for each database's admin."""
-    kubeconfig: Path | None = None
+    logins: Mapping[str, str] = field(default_factory=dict)
+    """Logins in PostgreSQL by database; default each database's admin."""
+    cluster: Ask | None = None
     """None: Kubernetes is not asked, and the answer is whole without it."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """By database: why it has no login to ask with."""
 
     def open(self, key: str, dbname: str) -> Session:
         """A session that can change nothing. Raises psycopg.OperationalError."""
         password = self.environment.get(password_variable(key))
-        return connect(self.settings.databases[key], dbname, self.folder, password, self.login)
+        return connect(self.settings.databases[key], dbname, self.folder, password, self.logins.get(key))
 
 
 def verify(asking: Asking) -> Verified:
@@ -65,19 +68,27 @@ def together(
 def _answers(asking: Asking, today: date) -> Iterator[Found | NotTried]:
     settings, token = asking.settings, asking.environment.get("VAULT_TOKEN", "")
     sites = {key: Site.of(key, settings) for key in settings.databases}
-    away = set[str]()
+    away = set(asking.missing)
     for key, site in sites.items():
+        if key in asking.missing:
+            yield NotTried(_place(site), "the database", asking.missing[key], "give it a lease: docs/verify.md")
+            continue
         try:
             yield from verify_server(site, partial(asking.open, key))
         except psycopg.Error as failed:
             away.add(key)
             refused = in_plain_words(key, site.settings, str(failed))
-            yield NotTried(f"{key}: database {site.settings.dbname}", "the database", refused.problem, refused.fix)
+            yield NotTried(_place(site), "the database", refused.problem, refused.fix)
     there = [site for key, site in sites.items() if key not in away]
     yield from verify_vault(settings, asking.folder, token, partial(_logins, asking, there))
-    yield from _drift(asking, today)
-    if asking.kubeconfig is not None:
-        yield from verify_kubernetes(settings, asking.kubeconfig)
+    if not asking.missing:
+        yield from _drift(asking, today)
+    if asking.cluster is not None:
+        yield from verify_kubernetes(settings, asking.cluster)
+
+
+def _place(site: Site) -> str:
+    return f"{site.key}: database {site.settings.dbname}"
 
 
 def _logins(asking: Asking, sites: Iterable[Site]) -> tuple[str, ...]:
@@ -91,7 +102,7 @@ def _logins(asking: Asking, sites: Iterable[Site]) -> tuple[str, ...]:
 def _drift(asking: Asking, today: date) -> Iterator[Found | NotTried]:
     """Access as a whole: without one of the servers nothing can be compared."""
     try:
-        live = read_live(asking.settings, asking.folder, asking.environment, asking.login)
+        live = read_live(asking.settings, asking.folder, asking.environment, asking.logins)
     except ReadError as failed:
         for line in str(failed).splitlines():
             why, _, fix = line.partition(". Fix: ")

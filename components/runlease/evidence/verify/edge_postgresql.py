@@ -17,8 +17,12 @@ Session = psycopg.Connection[Any]
 Open = Callable[[str], Session]
 """A session in a database of the server, by the database's name. Raises psycopg.OperationalError."""
 
+_GRANTEE = """
+SELECT coalesce((SELECT min(role) FROM given WHERE holder = session_user AND role = ANY(%(groups)s::text[])),
+                session_user::text)
+"""
 _DATABASES = """
-SELECT datname::text, has_database_privilege(oid, 'CONNECT'), session_user::text
+SELECT datname::text, has_database_privilege(oid, 'CONNECT')
   FROM pg_database WHERE datallowconn AND datname <> current_database() ORDER BY datname
 """
 _LOGINS = "SELECT name FROM leased WHERE NOT quarantined ORDER BY name"
@@ -33,12 +37,13 @@ def verify_server(site: Site, opened: Open) -> Iterator[Found | NotTried]:
         yield from _version(site, session.info.server_version)
         yield from ask(site, session, CHECKS)
         others = session.execute(_DATABASES).fetchall()
+        grantee = _grantee(site, session)
     every = [check for check in CHECKS if check.scope is Scope.EVERY]
-    for name, may, login in others:
+    for name, may in others:
         place = f"{site.key}: database {name}"
         if not may:
-            fix = f"GRANT CONNECT ON DATABASE {identifier(name)} TO {identifier(login)};"
-            yield NotTried(place, "the database", f"{login} may not connect to it", fix)
+            fix = f"GRANT CONNECT ON DATABASE {identifier(name)} TO {identifier(grantee)};"
+            yield NotTried(place, "the database", f"{grantee} may not connect to it", fix)
             continue
         try:
             with opened(name) as session, _reading(session):
@@ -70,7 +75,7 @@ def ask(site: Site, session: Session, checks: Iterable[Check]) -> Iterator[Found
             with session.transaction():
                 rows = session.execute((PRELUDE + check.sql).encode(), site.parameters).fetchall()
         except psycopg.errors.InsufficientPrivilege as refused:
-            yield NotTried(place, f"{check.id} {check.name}", _said(refused), _needs(check, session))
+            yield NotTried(place, f"{check.id} {check.name}", _said(refused), _needs(check, _grantee(site, session)))
         except psycopg.errors.QueryCanceled as late:
             yield NotTried(place, f"{check.id} {check.name}", _said(late), "verify when the server is less busy")
         except psycopg.DatabaseError as failed:
@@ -91,6 +96,12 @@ def _said(refused: psycopg.Error) -> str:
     return refused.diag.message_primary or " ".join(str(refused).split())
 
 
-def _needs(check: Check, session: Session) -> str:
-    login = identifier(session.info.user)
+def _grantee(site: Site, session: Session) -> str:
+    """Who a right is to be given to: a login of a lease is gone soon, so it is the profile's role."""
+    row = session.execute((PRELUDE + _GRANTEE).encode(), site.parameters).fetchone()
+    return str(row[0]) if row else session.info.user
+
+
+def _needs(check: Check, grantee: str) -> str:
+    login = identifier(grantee)
     return check.needs.replace("{login}", login) or f"let {login} read what it names"

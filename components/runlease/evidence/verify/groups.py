@@ -100,7 +100,7 @@ GROUPS = (
         "LV207",
         "group-predefined",
         Severity.CRITICAL,
-        "No role of a deployment holds a predefined role, but for the broker's pg_signal_backend.",
+        "No role of a deployment holds a predefined role, but for the broker's pg_signal_backend and an auditor's own.",
         """
         , reach (holder, roleid) AS (
           SELECT holder, roleid FROM given WHERE holds
@@ -112,6 +112,10 @@ GROUPS = (
          WHERE p.rolname ~ '^pg_'
            AND r.holder = ANY(%(groups)s::text[] || ARRAY[%(owner)s, %(marker)s, %(broker)s, %(deployer)s]::text[])
            AND NOT (p.rolname = 'pg_signal_backend' AND r.holder IN (%(broker)s, %(deployer)s))
+           AND NOT (p.rolname = ANY(%(predefined)s::text[])
+                    AND (r.holder = ANY(%(auditors)s::text[])
+                         OR r.holder IN (%(broker)s, %(deployer)s)
+                            AND NOT EXISTS (SELECT FROM given g WHERE g.holder = r.holder AND g.role = p.rolname)))
         """,
         "revoke the membership through which it holds it",
         Scope.SERVER,
@@ -179,13 +183,13 @@ GROUPS = (
         "LV212",
         "group-on-database",
         Severity.HIGH,
-        "No profile has CREATE or TEMPORARY on a database.",
+        "No profile has CREATE or TEMPORARY on a database, and none but the auditor CONNECT on another.",
         """
         SELECT g.rolname::text AS object, format('has %%s on database %%s', a.privilege_type, d.datname) AS detail,
                format('REVOKE %%s ON DATABASE %%I FROM %%I;', a.privilege_type, d.datname, g.rolname) AS mend
           FROM pg_database d CROSS JOIN LATERAL aclexplode(d.datacl) a JOIN pg_roles g ON g.oid = a.grantee
          WHERE a.grantee <> d.datdba AND g.rolname = ANY(%(own)s::text[])
-           AND (a.privilege_type <> 'CONNECT' OR d.datname <> %(dbname)s)
+           AND (a.privilege_type <> 'CONNECT' OR d.datname <> %(dbname)s AND g.rolname <> ALL(%(auditors)s::text[]))
            AND NOT (g.rolname = %(broker)s AND d.datname = %(dbname)s AND a.privilege_type = 'CREATE')
         """,
         scope=Scope.SERVER,

@@ -21,7 +21,7 @@ def _setting(number: int, name: str, severity: Severity, sentence: str, wrong: s
 
 
 _PREFIX = "%%m [%%p] %%q[user=%%u,db=%%d,app=%%a,client=%%h,sess=%%c] "
-_HBA = "GRANT SELECT ON pg_hba_file_rules TO {login}; GRANT EXECUTE ON FUNCTION pg_hba_file_rules() TO {login};"
+_HBA = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO {login};"
 
 SERVER = (
     _setting(
@@ -138,7 +138,7 @@ SERVER = (
         SELECT format('pg_hba line %%s', line_number) AS object,
                concat_ws(' ', type, array_to_string(database, ','), array_to_string(user_name, ','), address, netmask,
                          auth_method) AS detail, '' AS mend
-          FROM pg_hba_file_rules
+          FROM pg_hba_file_rules()
          WHERE error IS NULL AND auth_method <> 'reject'
            AND (auth_method IN ('trust', 'password', 'md5', 'ident') OR type IN ('host', 'hostnossl'))
         """,
@@ -153,7 +153,7 @@ SERVER = (
         "Every line of pg_hba.conf can be read: with one that cannot, no reload takes effect.",
         """
         SELECT format('pg_hba line %%s', line_number) AS object, error AS detail, '' AS mend
-          FROM pg_hba_file_rules WHERE error IS NOT NULL
+          FROM pg_hba_file_rules() WHERE error IS NOT NULL
         """,
         "correct the line; then SELECT pg_reload_conf()",
         Scope.SERVER,

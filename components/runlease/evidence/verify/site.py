@@ -37,6 +37,8 @@ class Site:
                 "to_owner": [role for profile, role in groups.items() if PROFILES[profile].runs_as_owner],
                 "vault": vault,
                 "sweepers": [role for profile, role in groups.items() if PROFILES[profile].calls],
+                "auditors": [role for profile, role in groups.items() if PROFILES[profile].predefined],
+                "predefined": sorted({name for profile in groups for name in PROFILES[profile].predefined}),
                 "sweeps": sorted({name for profile in groups for name in PROFILES[profile].calls}),
                 "broker": broker,
                 "deployer": deployer,

@@ -32,12 +32,13 @@ def verify_wiring(settings: Settings, live: Access, today: date) -> Iterator[Fou
 
 def _policies(settings: Settings, live: Access) -> Iterator[Found]:
     # Here, because `runlease.provision` brings Pulumi, and whoever only reads a stack file needs none.
-    from runlease.provision.vault.names import policy, sweeper_policy
+    from runlease.provision.vault.names import policy_of, sweeper_policy
 
     installation, there = settings.installation, {one.name: one for one in live.policies}
-    made = {policy_name(installation, lease): policy(installation, lease) for lease in settings.leases}
+    leases = settings.leases
+    made = {policy_name(installation, lease): policy_of(installation, lease, leases) for lease in leases}
     if settings.sweeper is not None:
-        made[sweeper_policy_name(installation)] = sweeper_policy(installation, settings.jwt_mount, settings.leases)
+        made[sweeper_policy_name(installation)] = sweeper_policy(installation, settings.jwt_mount, leases)
     for name, text in made.items():
         expected = set(read_policy(text))
         if name in there and set(there[name].rules) != expected:

@@ -7,10 +7,11 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from runlease.config import AdmissionSettings, load_section
+from runlease.config.made import config_map_name
 from runlease.provision.admission.approval import approve
 from runlease.provision.admission.policies import Protected, policies
 from runlease.provision.kubernetes import DELETE_AT_ONCE
-from runlease.tasks import config_map_name, read_task
+from runlease.tasks import read_task
 
 
 class LeaseAdmissionArgs(TypedDict):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_postgresql as postgresql
 
-from runlease.access import PROFILES, Grant, OnDatabase, OnFuture, OnSchema, ProfileName
+from runlease.access import PROFILES, Grant, OnDatabase, OnFuture, OnSchema, ProfileName, Server
 from runlease.config import profile_grants, role_name
 from runlease.config.made import BROKER_SCHEMA
 from runlease.provision.postgres.deployer import Broker
@@ -17,27 +17,37 @@ Roles = Mapping[ProfileName, postgresql.Role]
 
 def group_roles(site: Site, broker: Broker, chain: GrantChain) -> Roles:
     """One NOLOGIN role for each profile; the broker may hand out each of them."""
-    return {
-        profile: _runs_as_owner(site, broker, chain, profile)
-        if PROFILES[profile].runs_as_owner
-        else site.role(
-            f"role-{profile}", role_name(site.key, profile), site.options(provider=broker.provider), owns_nothing=True
-        )
-        for profile in site.settings.profiles
-    }
+    return {profile: _group(site, broker, chain, profile) for profile in site.settings.profiles}
 
 
-def _runs_as_owner(site: Site, broker: Broker, chain: GrantChain, profile: ProfileName) -> postgresql.Role:
-    """A role that leads to the owner is made by the admin, because membership in the owner is not the broker's to give.
+def _group(site: Site, broker: Broker, chain: GrantChain, profile: ProfileName) -> postgresql.Role:
+    if holds := _leads_to(site, profile):
+        return _led_on(site, broker, chain, profile, holds)
+    # What somebody gave by hand on a managed server is no drift to be mended.
+    by_hand = ["roles"] if PROFILES[profile].predefined else None
+    as_broker = site.options(provider=broker.provider, ignore_changes=by_hand)
+    return site.role(f"role-{profile}", role_name(site.key, profile), as_broker, owns_nothing=True)
 
-    NOINHERIT: its members hold nothing of the owner until they become it, on 15 as on 18.
+
+def _leads_to(site: Site, profile: ProfileName) -> list[str]:
+    """The roles that a profile's role is a member of."""
+    if PROFILES[profile].runs_as_owner:
+        return [site.settings.owner]
+    return list(PROFILES[profile].predefined) if site.settings.server is Server.SELF_MANAGED else []
+
+
+def _led_on(site: Site, broker: Broker, chain: GrantChain, profile: ProfileName, holds: list[str]) -> postgresql.Role:
+    """A role that leads to another is made by the admin, because membership there is not the broker's to give.
+
+    One that leads to the owner is NOINHERIT: its members hold nothing of the owner until they become it, on 15 as on
+    18.
     """
     role = site.role(
         f"role-{profile}",
         role_name(site.key, profile),
         chain.options(),
-        inherit=False,
-        roles=[site.settings.owner],
+        inherit=False if PROFILES[profile].runs_as_owner else None,
+        roles=holds,
     )
     admin = postgresql.GrantRole(
         f"{site.name}-admin-{profile}",

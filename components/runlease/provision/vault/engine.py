@@ -14,8 +14,8 @@ from runlease.provision.vault.names import (
     USERNAME_TEMPLATE,
     connection_url,
     database_mount,
-    policy,
     policy_name,
+    policy_of,
 )
 
 
@@ -127,7 +127,7 @@ class LeaseEngine(pulumi.ComponentResource):
         vault.Policy(
             f"{self._name}-policy-{lease}",
             name=policy_name(self._installation, lease),
-            policy=policy(self._installation, lease),
+            policy=policy_of(self._installation, lease, self._leases),
             allow_overwrite=False,
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -1,10 +1,11 @@
 """Names and texts in Vault. Everything begins with the installation, so that no stack rewrites another's. Pure."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
-from runlease.config import DatabaseSettings
+from runlease.access import PROFILES
+from runlease.config import DatabaseSettings, LeaseSettings
 from runlease.config.made import creds_path as creds_path
 from runlease.config.made import database_mount as database_mount
 from runlease.config.made import jwt_mount as jwt_mount
@@ -14,6 +15,12 @@ from runlease.config.made import sweeper_policy_name as sweeper_policy_name
 
 USERNAME_TEMPLATE = '{{ printf "run_%s_%s" .RoleName (random 20 | lowercase) }}'
 """The login carries its lease's name and never `.DisplayName`: a claim with a quote in it would be SQL."""
+
+
+def policy_of(installation: str, lease: str, leases: Mapping[str, LeaseSettings]) -> str:
+    """The policy of one of an installation's leases."""
+    made = policy(installation, lease)
+    return f"{made}\n{auditing(installation, leases)}" if PROFILES[leases[lease].profile].audits else made
 
 
 def policy(installation: str, lease: str) -> str:
@@ -35,6 +42,38 @@ def policy(installation: str, lease: str) -> str:
             'path "auth/token/revoke-self" {\n  capabilities = ["update"]\n}',
         ]
     )
+
+
+def auditing(installation: str, leases: Iterable[str]) -> str:
+    """What `runlease verify` asks of Vault: how it is configured, and how many leases there are. It opens no secret.
+
+    What is there and was not declared has a name that nobody knows beforehand, so `+` stands where names are. Vault
+    asks for sudo where the leases of others are listed; it lists their ids and no more.
+    """
+    mount = database_mount(installation)
+    listed = [f"sys/leases/lookup/{mount}/creds/{lease}/" for lease in sorted(leases)]
+    return "\n".join(
+        [
+            *(_only(path, "read") for path in ("sys/mounts", "sys/auth")),
+            *_named("sys/policies/acl"),
+            *_named(f"{mount}/config"),
+            *_named(f"{mount}/roles"),
+            _only(f"{mount}/static-roles/", "list"),
+            *_named("auth/+/role"),
+            _only("auth/+/config", "read"),
+            _only("sys/leases", "read", "sudo"),
+            *(_only(path, "list", "sudo") for path in listed),
+        ]
+    )
+
+
+def _named(path: str) -> tuple[str, str]:
+    """To list what stands below a path, and to read each of it."""
+    return _only(f"{path}/", "list"), _only(f"{path}/+", "read")
+
+
+def _only(path: str, *capabilities: str) -> str:
+    return f'path "{path}" {{\n  capabilities = {json.dumps(list(capabilities))}\n}}'
 
 
 def sweeper_policy(installation: str, jwt: str, leases: Iterable[str]) -> str:

@@ -80,28 +80,32 @@ def trust_identity(
     return _jwt_role(name, installation, mount, identity, [policy_name(installation, lease)], longest, opts)
 
 
-def trust_sweeper(
+def trust_scheduled(
     name: str,
     installation: str,
     mount: pulumi.Input[str],
-    mount_name: str,
     identity: Identity,
     own: Sequence[str],
-    leases: Sequence[str],
     longest: Duration,
     opts: pulumi.ResourceOptions,
+    beside: Sequence[str] = (),
 ) -> None:
-    """The sweeper's policy and its JWT role, which carries those of its own leases as well."""
-    policy = vault.Policy(
+    """A JWT role that carries the policies of its own leases, and those `beside`."""
+    policies = [*beside, *(policy_name(installation, lease) for lease in own)]
+    _jwt_role(f"{name}-role", installation, mount, identity, policies, longest, opts)
+
+
+def may_sweep(
+    name: str, installation: str, mount_name: str, leases: Sequence[str], opts: pulumi.ResourceOptions
+) -> vault.Policy:
+    """The sweeper's policy."""
+    return vault.Policy(
         f"{name}-policy",
         name=sweeper_policy_name(installation),
         policy=sweeper_policy(installation, mount_name, leases),
         allow_overwrite=False,
         opts=opts,
     )
-    after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[policy]))
-    policies = [sweeper_policy_name(installation), *(policy_name(installation, lease) for lease in own)]
-    _jwt_role(f"{name}-role", installation, mount, identity, policies, longest, after)
 
 
 def _jwt_role(

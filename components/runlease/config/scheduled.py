@@ -1,4 +1,4 @@
-"""pydantic model of `access.sweeper`: what runs `runlease sweep` on a schedule."""
+"""pydantic models of `access.sweeper` and `access.auditor`: what runs `runlease sweep` and `verify` on a schedule."""
 
 import re
 from typing import Annotated
@@ -29,18 +29,33 @@ def _schedule(value: str) -> str:
     return value
 
 
-class SweeperSettings(Section):
-    """A CronJob that runs `runlease sweep` with an identity of its own."""
+Schedule = Annotated[str, AfterValidator(_schedule)]
+
+
+class ScheduledSettings(Section):
+    """A CronJob with an identity of its own."""
 
     namespace: Label
-    """Where it runs; must exist, and no pipeline may run there: whoever makes pods there can be the sweeper."""
+    """Where it runs; must exist, and no pipeline may run there: whoever makes pods there can be it."""
     image: Annotated[str, AfterValidator(_image)]
     """An image with the command `runlease`; best by digest."""
     leases: Annotated[tuple[LeaseName, ...], Field(min_length=1), Once]
-    """Leases of the profile sweeper, one for each database that it sweeps."""
-    schedule: Annotated[str, AfterValidator(_schedule)] = "*/15 * * * *"
+    """Leases of the profile that is named as the section, one for each database."""
+
+
+class SweeperSettings(ScheduledSettings):
+    """One that runs `runlease sweep`."""
+
+    schedule: Schedule = "*/15 * * * *"
     """When, as cron writes it. Default: every quarter of an hour."""
     older_than: Span = OLDER_THAN
     """What is younger is left alone. Default 10m."""
     apply: bool = False
     """Whether it also ends what it finds. Default: it says so, and its Job fails."""
+
+
+class AuditorSettings(ScheduledSettings):
+    """One that runs `runlease verify`."""
+
+    schedule: Schedule = "0 * * * *"
+    """When, as cron writes it. Default: every hour."""
