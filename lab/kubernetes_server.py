@@ -23,6 +23,10 @@ from lab.processes import Processes, free_port, wait_until_ready
 EXISTING_CLUSTER = "RUNLEASE_LAB_KUBECONFIG"
 """Names the kubeconfig of a cluster to use instead. Only this: a user's current context is never taken."""
 
+AUDIT_POLICY = Path(__file__).with_name("audit-policy.yaml")
+AUDIT_LOG = "audit.log"
+"""Beside the kubeconfig."""
+
 
 @dataclass(frozen=True)
 class ApiServer:
@@ -123,6 +127,8 @@ def _server_flags(home: Path, ca: CertificateAuthority, port: int, issuer: str, 
         "service-account-signing-key-file": signing,
         "service-account-key-file": proving,
         "service-cluster-ip-range": "10.0.0.0/24",
+        "audit-policy-file": AUDIT_POLICY,
+        "audit-log-path": home / AUDIT_LOG,
     }
 
 

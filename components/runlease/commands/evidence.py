@@ -37,9 +37,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", run: Ru
     parser.add_argument("--token", action="append", default=[], metavar="NAMESPACE/ACCOUNT=FILE", help="as for prove")
     parser.add_argument("--mint", action="store_true", help="as for verify --prove")
     logs = parser.add_argument_group("the trace of a period; as for trace")
-    for name in ("--postgres-log", "--audit-log"):
+    for name in ("--postgres-log", "--audit-log", "--api-audit-log"):
         logs.add_argument(name, nargs="+", default=[], metavar="FILE")
-    for name in ("--kubernetes", "--log-line-prefix", "--since", "--until"):
+    for name in ("--kubernetes", "--tekton-controller", "--log-line-prefix", "--since", "--until"):
         logs.add_argument(name)
     parser.set_defaults(run=lambda given: _evidence(given, run))
 
@@ -67,11 +67,15 @@ def _wanted(given: argparse.Namespace) -> Wanted:
     period = [("--since", given.since), ("--until", given.until)]
     if given.postgres_log and not (given.since or given.until):
         raise ConfigError(["evidence: a trace of which period (got no --since and no --until). Fix: name one of them"])
-    if not given.postgres_log and any((given.audit_log, given.kubernetes, given.since, given.until)):
+    others = (given.audit_log, given.api_audit_log, given.kubernetes, given.since, given.until)
+    if not given.postgres_log and any(others):
         raise ConfigError(["evidence: nothing to trace (expected --postgres-log). Fix: name the logs"])
-    single = [("--kubernetes", given.kubernetes), ("--log-line-prefix", given.log_line_prefix), *period]
+    single = [("--kubernetes", given.kubernetes), ("--tekton-controller", given.tekton_controller), *period]
+    single += [("--log-line-prefix", given.log_line_prefix)]
     logs = [word for name, value in single if value for word in (name, value)]
-    logs += ["--postgres-log", *given.postgres_log, *(["--audit-log", *given.audit_log] if given.audit_log else [])]
+    logs += ["--postgres-log", *given.postgres_log]
+    for name, files in (("--audit-log", given.audit_log), ("--api-audit-log", given.api_audit_log)):
+        logs += [name, *files] if files else []
     return Wanted(
         str(given.stack_file),
         ("--login", given.login) if given.login else (),

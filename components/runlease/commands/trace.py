@@ -20,6 +20,7 @@ from runlease.evidence.exits import exit_code
 from runlease.evidence.trace import Answer, Question, Sources, trace
 from runlease.evidence.trace.audit_hash import hashes_of
 from runlease.evidence.trace.clock import Clock
+from runlease.evidence.trace.creations import CONTROLLER
 from runlease.evidence.trace.owners import Owners
 from runlease.evidence.trace.postgres_prefix import DEFAULT_PREFIX
 from runlease.readers.error import ReadError
@@ -53,6 +54,10 @@ def _add_logs(logs: "argparse._ArgumentGroup") -> None:
     logs.add_argument("--audit-log", nargs="+", type=Path, default=[], metavar="FILE", help="of Vault's file device")
     owners = "what `kubectl get pods,taskruns,pipelineruns -A -o json` printed, or - for standard input"
     logs.add_argument("--kubernetes", metavar="FILE", help=owners)
+    api = "of Kubernetes' API server: who made which pod, and for which run"
+    logs.add_argument("--api-audit-log", nargs="+", type=Path, default=[], metavar="FILE", help=api)
+    controller = f"Tekton's, as the API server knows it; default: {CONTROLLER}"
+    logs.add_argument("--tekton-controller", default=CONTROLLER, metavar="USER", help=controller)
     prefix = f"of plain logs; default: '{shown}'"
     logs.add_argument("--log-line-prefix", default=DEFAULT_PREFIX, metavar="PREFIX", help=prefix)
     zone = "PostgreSQL's log_timezone, where it is not UTC"
@@ -107,10 +112,12 @@ def _sources(given: argparse.Namespace) -> Sources:
         given.postgres_log,
         given.audit_log,
         Owners([(given.kubernetes, _document(given.kubernetes))] if given.kubernetes else []),
+        given.api_audit_log,
+        given.tekton_controller,
         given.log_line_prefix,
         Clock(given.time_zone),
         resolve,
-        _progress([*given.postgres_log, *given.audit_log]),
+        _progress([*given.postgres_log, *given.audit_log, *given.api_audit_log]),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from runlease.evidence.trace.clock import Clock
+from runlease.evidence.trace.creations import CONTROLLER
 from runlease.evidence.trace.files import Advanced
 from runlease.evidence.trace.model import Event, Finding, Lease, Life, Owner, Read
 from runlease.evidence.trace.owners import Owners
@@ -23,6 +24,10 @@ class Sources:
     postgres: Sequence[Path]
     audit: Sequence[Path]
     owners: Owners = field(default_factory=Owners)
+    api_audit: Sequence[Path] = ()
+    """Of Kubernetes' API server."""
+    controller: str = CONTROLLER
+    """Tekton's, as the API server knows it."""
     prefix: str = DEFAULT_PREFIX
     clock: Clock = field(default_factory=Clock)
     resolve: Resolve | None = None
@@ -55,7 +60,7 @@ class Answer:
     lives: dict[str, Life]
     asked: dict[str, datetime]
     """First request for a revocation, by the accessor of the token."""
-    owners: Owners
+    owner_of: Callable[[Lease], Owner]
     spool: Spool
     found: dict[str, int]
     """How many events of each kind."""
@@ -75,7 +80,7 @@ class Answer:
     def owner(self, login: str) -> Owner:
         """Whose it was."""
         lease = self.leases.get(login)
-        return self.owners.of(lease) if lease else Owner(doubt="no lease")
+        return self.owner_of(lease) if lease else Owner(doubt="no lease")
 
     def asked_by(self, lease: Lease) -> datetime | None:
         """When the token of a lease asked Vault for a revocation first."""

@@ -105,6 +105,8 @@ class Owner:
     pipeline_run: str = ""
     doubt: str = ""
     """Why this is not certain, or not known."""
+    forged: bool = False
+    """It names an owner, and was not made by whoever makes things for that owner."""
 
 
 @dataclass(frozen=True, slots=True)

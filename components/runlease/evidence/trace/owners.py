@@ -35,7 +35,7 @@ class Owners:
             if run is None:
                 return Owner(doubt="the pod is gone, and no TaskRun names it")
             return self._above(run, "the pod is gone; its TaskRun names it in its status")
-        reference = _owner(pod, "TaskRun")
+        reference = owner_reference(pod, "TaskRun")
         if reference is None:
             return Owner(doubt="no TaskRun owns the pod")
         run = self._task_runs.get(str(reference.get("uid")))
@@ -45,16 +45,12 @@ class Owners:
             return Owner(_name(run), doubt="the pod names a TaskRun that does not name the pod")
         return self._above(run, "")
 
-    def names(self, owner: Owner, lease: Lease) -> frozenset[str]:
-        """What a session of this pod may call itself."""
-        return frozenset(filter(None, (lease.pod, owner.task_run, owner.pipeline_run)))
-
     def all_names(self) -> frozenset[str]:
         """Names of all TaskRuns and PipelineRuns that are known."""
         return frozenset(map(_name, [*self._task_runs.values(), *self._pipeline_runs.values()]))
 
     def _above(self, run: Mapping[str, Any], doubt: str) -> Owner:
-        reference = _owner(run, "PipelineRun")
+        reference = owner_reference(run, "PipelineRun")
         if reference is None:
             return Owner(_name(run), doubt=doubt)
         above = self._pipeline_runs.get(str(reference.get("uid")))
@@ -85,7 +81,8 @@ def _items(where: str, document: Any) -> list[Mapping[str, Any]]:
     return found
 
 
-def _owner(one: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
+def owner_reference(one: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
+    """The reference to the owner of that kind of Tekton's, or None where the object has none."""
     for reference in one["metadata"].get("ownerReferences") or ():
         tekton = str(reference.get("apiVersion", "")).startswith("tekton.dev/")
         if tekton and reference.get("kind") == kind and reference.get("controller"):

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from runlease.evidence.trace.answer import Answer, Question, Sources
 from runlease.evidence.trace.audit import Audit
+from runlease.evidence.trace.creations import Creations
 from runlease.evidence.trace.files import opened
 from runlease.evidence.trace.ledger import Lives
-from runlease.evidence.trace.model import Event, Finding, Kind, Read, Record
+from runlease.evidence.trace.model import Event, Finding, Kind, Lease, Owner, Read, Record
 from runlease.evidence.trace.postgres_formats import CsvLog, Format, JsonLog
 from runlease.evidence.trace.postgres_prefix import PrefixLog
 from runlease.evidence.trace.scan import entries, format_of
@@ -27,6 +28,8 @@ def trace(question: Question, sources: Sources) -> Answer:
     reading = _Reading(question, sources)
     try:
         reading.audit_logs()
+        reading.api_audit_logs()
+        reading.ask_for_run()
         reading.postgres_logs()
         return reading.answer()
     except BaseException:
@@ -37,9 +40,11 @@ def trace(question: Question, sources: Sources) -> Answer:
 class _Reading:
     def __init__(self, question: Question, sources: Sources) -> None:
         self.question, self.sources = question, sources
-        self.audit, self.lives, self.sessions, self.spool = Audit(), Lives(), Sessions(), Spool()
+        self.audit, self.creations = Audit(), Creations()
+        self.lives, self.sessions, self.spool = Lives(), Sessions(), Spool()
         self.reads: list[Read] = []
         self.partial: list[str] = []
+        self.notes: list[str] = []
         self.found: dict[str, int] = {}
         self.used: set[str] = set()
         self.wanted: frozenset[str] | None = None
@@ -71,8 +76,6 @@ class _Reading:
             self.partial.append("no audit log was given (--audit-log), so no login is joined to a pod")
         if self.audit.hashed or self.audit.nameless:
             self._unhash()
-        if self.question.run:
-            self.wanted = self._logins_of_run(self.question.run)
 
     def _unhash(self) -> None:
         if self.sources.resolve is not None and self.audit.hashed:
@@ -94,19 +97,45 @@ class _Reading:
                     seen.add(record.user)
         return seen | lives.by_login.keys()
 
-    def _logins_of_run(self, asked: str) -> frozenset[str]:
-        owners, found = self.sources.owners, set()
+    # --- Kubernetes
+
+    def api_audit_logs(self) -> None:
+        self.creations = Creations(self.audit.leases.values(), self.sources.controller)
+        for path in self.sources.api_audit:
+            with opened(path, self.sources.advanced) as file:
+                read = Read(str(path), "audit log of the API server")
+                known = self.creations.read(file.lines(), read)
+                read.cut |= file.cut
+                self.reads.append(read)
+                if not known:
+                    raise ReadError(
+                        f"{path}: is no audit log of an API server (expected JSON lines of audit.k8s.io/v1). "
+                        "Fix: name what kube-apiserver wrote to its --audit-log-path"
+                    )
+
+    def ask_for_run(self) -> None:
+        if not (asked := self.question.run):
+            return
+        found, unknown = set(), not (self.sources.owners.known or self.creations.known)
+        others = 0
         for login, lease in self.audit.leases.items():
-            owner = owners.of(lease)
+            owner = self._owner(lease)
             names = {owner.pipeline_run, owner.task_run, lease.pod, lease.pod_uid, lease.pod.removesuffix("-pod")}
-            if asked in names or (not owners.known and lease.pod.startswith(f"{asked}-")):
+            if asked in names or (unknown and lease.pod.startswith(f"{asked}-")):
                 found.add(login)
-        if not owners.known:
+            elif owner.doubt and not (owner.pipeline_run or owner.forged):
+                others += 1
+        if others and not unknown:
+            self.notes.append(f"of {others} other leases the run is not known: ask for them by pod, or name more logs")
+        if unknown:
             self.partial.append(
-                "Kubernetes was not asked (--kubernetes): pods are found by their names, which whoever makes a TaskRun "
-                "chooses"
+                "Kubernetes was not asked (--kubernetes or --api-audit-log): pods are found by their names, which "
+                "whoever makes a TaskRun chooses"
             )
-        return frozenset(found)
+        self.wanted = frozenset(found)
+
+    def _owner(self, lease: Lease) -> Owner:
+        return self.creations.of(lease, self.sources.owners.of(lease))
 
     # --- PostgreSQL
 
@@ -179,14 +208,14 @@ class _Reading:
             leases={lease.login: lease for lease in chosen},
             lives=lives,
             asked=self.audit.asked,
-            owners=self.sources.owners,
+            owner_of=self._owner,
             spool=self.spool,
             found=self.found,
             findings=findings,
             reads=self.reads,
             span=self.span,
             partial=[*self.partial, *broken],
-            notes=[*skewed(skew(leases, lives)), *cut],
+            notes=[*self.notes, *skewed(skew(leases, lives)), *cut],
         )
 
     def _findings_asked_for(self) -> Iterator[Finding]:
@@ -194,18 +223,30 @@ class _Reading:
         return (one for one in self._findings() if not self._selective or one.login in self.used)
 
     def _findings(self) -> Iterator[Finding]:
-        leases, lives, owners = self.audit.leases, self.lives.by_login, self.sources.owners
+        leases, lives = self.audit.leases, self.lives.by_login
         sessions = list(self.sessions)
         if self.sources.audit:
             yield from unexplained(sessions, leases, lives)
         if self.question.unattributed and self.sources.audit:
             made = unused(lives.values(), leases, frozenset(one.login for one in sessions))
             yield from (one for one in made if self._in_period(one.first))
-        yield from contradictions(
-            sessions, leases, lambda lease: owners.names(owners.of(lease), lease), owners.all_names()
-        )
+        runs = self.sources.owners.all_names() | self.creations.names()
+        yield from contradictions(sessions, leases, self._own_names, runs)
+        yield from self._forged_owners()
         yield from self.ambiguous.values()
         yield from (one for one in self.lives.forged if self._in_period(one.first))
+
+    def _own_names(self, lease: Lease) -> frozenset[str]:
+        """What a session of this lease's pod may call itself."""
+        owner = self._owner(lease)
+        return frozenset(filter(None, (lease.pod, owner.task_run, owner.pipeline_run)))
+
+    def _forged_owners(self) -> Iterator[Finding]:
+        for login, lease in self.audit.leases.items():
+            asked = (self.wanted is None or login in self.wanted) and self._in_period(lease.taken)
+            if asked and (owner := self._owner(lease)).forged:
+                what = f"lease {lease.lease} was taken by pod {lease.pod}: {owner.doubt}"
+                yield Finding("forged owner", login, what, lease.taken, lease.taken)
 
 
 def _touches(event: Event, table: str) -> bool:
