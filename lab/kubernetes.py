@@ -18,7 +18,7 @@ from lab import LabError
 from lab.certificates import CertificateAuthority
 from lab.https import HttpsClient, RefusedError
 from lab.issuer import public_pem
-from lab.kubernetes_server import ApiServer, start_server
+from lab.kubernetes_server import AUDIT_LOG, ApiServer, start_server
 from lab.processes import Processes
 
 TASK = ("tekton.dev/v1", "Task")
@@ -62,6 +62,17 @@ class Kubernetes:
     def acting_as(self, user: str, group: str = "system:authenticated") -> HttpsClient:
         """The API as another user has it (impersonation): with the rights that RBAC gives to that name and group."""
         return self._client.with_headers({"Impersonate-User": user, "Impersonate-Group": group})
+
+    def as_account(self, namespace: str, name: str) -> HttpsClient:
+        """The API as a service account has it, by a token of its own."""
+        return self._client.with_headers({"Authorization": f"Bearer {self.token(namespace, name, self.issuer)}"})
+
+    def audit_log(self) -> Path:
+        """Of the server that the lab started (lab/audit-policy.yaml). Raises LabError for another cluster."""
+        log = self.kubeconfig.with_name(AUDIT_LOG)
+        if not log.exists():
+            raise LabError(f"{log}: no such file. Fix: let the lab start its own API server")
+        return log
 
     def apply(self, manifest: Object) -> Object:
         """Create the object, or change it to what `manifest` says (server-side apply); the object as stored.

@@ -25,6 +25,7 @@ from runlease.cli import main
 from runlease.provision.tekton import read_task
 from tests.live.deployment import NAMESPACE, Deployment, Lease, deploy
 from tests.live.task_runs import config_map
+from tests.live.test_verify_login import CATALOGS
 
 LOGGED = {
     "logging_collector": "on",
@@ -234,3 +235,24 @@ def test_without_vault_a_hashed_lease_makes_the_answer_partial(
     told = capsys.readouterr().out
     assert told.startswith("PARTIAL: ")
     assert f"no lease: {traced.hashed.login}" in told
+
+
+VAULT_LISTS = ("sys/mounts", "sys/auth", "sys/audit", "sys/policies/acl?list=true", "identity/entity/id?list=true")
+
+
+def _everything(traced: Traced) -> str:
+    """Catalogs and a table with the versions of their rows, and what OpenBao lists of itself and its leases."""
+    site = traced.site
+    rows = [site.rows(f"SELECT xmin::text, t::text FROM {one} t ORDER BY 2") for one in (*CATALOGS, "app.items")]  # noqa: S608 - ours
+    leases = f"sys/leases/lookup/{site.installation}-db/creds?list=true"
+    asked = (site.openbao.request("GET", f"/{one}", token=site.openbao.root_token) for one in (*VAULT_LISTS, leases))
+    return str((rows, [one["data"] for one in asked]))
+
+
+@pytest.mark.usefixtures("vault")
+def test_nothing_is_changed_and_vault_is_asked_for_hashes_alone(traced: Traced) -> None:
+    before, size = _everything(traced), traced.site.openbao.audit_log.stat().st_size
+    assert main(traced.ask("csvlog", "--statement", "'hashed'", "--audit-device", "lab")) == 0
+    told = [json.loads(line) for line in traced.site.openbao.audit_log.read_bytes()[size:].splitlines()]
+    assert {one["request"]["path"] for one in told} == {"sys/audit-hash/lab"}
+    assert _everything(traced) == before

@@ -95,7 +95,7 @@ def test_a_patch_that_creates_is_a_creation_and_one_that_changes_is_none() -> No
     assert f"made by {ALICE}" in owner(BOTH[0], applied).doubt
     changed = event(pod(POD, RUN), ALICE, verb="patch", responseStatus={"metadata": {}, "code": 200})
     assert owner(*BOTH, changed) == Owner(RUN, "release-1")
-    refused = event(pod(POD, RUN), ALICE, responseStatus={"metadata": {}, "code": 409})
+    refused = event(pod(POD, RUN) | {"x": {"code": 201}}, ALICE, responseStatus={"metadata": {}, "code": 409})
     assert owner(*BOTH, refused) == Owner(RUN, "release-1")
 
 
