@@ -2,7 +2,7 @@
 
 Each round is a process of its own: `python -m bench.trace FOLDER QUESTION` prints one line of JSON. Before anything is
 timed, every statement and finding of the answer is held against what the generator knows.
-`python -m bench.trace [--size MB] [--form stderr]` measures this alone.
+`python -m bench.trace [--size MB] [--form stderr] [--rounds N]` measures this alone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from bench import BenchError
 from bench.table import Comparison, table
-from bench.trace_logs import BROKEN, FILES, Truth, write
+from bench.trace_logs import BROKEN, FILES, WRITERS, Truth, write
 from runlease.evidence.trace import Answer, Question, Sources, trace
 from runlease.evidence.trace.owners import Owners
 
@@ -44,7 +45,7 @@ def compare(rounds: int = ROUNDS, size: int = SIZE, form: str = "csvlog") -> lis
         for _ in range(rounds):
             for way, found in seen.items():
                 found.append(_round(folder, way))
-        badger = _pgbadger(folder, megabytes, form)
+        badger = _pgbadger(folder, form)
     bare = tuple(megabytes / one["seconds"] for one in seen["bare"])
     beside = "bare loop, one regular expression a line"
     comparisons = []
@@ -100,22 +101,22 @@ def _round(folder: Path, way: str) -> dict[str, float]:
     return found
 
 
-def _pgbadger(folder: Path, megabytes: float, form: str) -> float | None:
-    """MB/s of pgBadger, which does other work, where it is installed."""
+def _pgbadger(folder: Path, form: str) -> float | None:
+    """MB/s of pgBadger over one of the files, which does other work, where it is installed."""
     badger = shutil.which("pgbadger")
     if badger is None:
         print("pgbadger is not measured: it is not on PATH", flush=True)
         return None
-    logs = [str(path) for path in _logs(folder)]
+    log = folder / "postgresql-0.log"
     prefix = ["-p", "%m [%p] [user=%u,db=%d,app=%a,client=%h,sess=%c] "] if form == "stderr" else []
-    command = [badger, "-q", "-j", "2", "-f", "csv" if form == "csvlog" else "stderr", *prefix]
-    started = time.perf_counter()
-    done = subprocess.run(
-        [*command, "-o", str(folder / "out.html"), *logs], capture_output=True, text=True, check=False
-    )
+    command = [badger, "-q", "-f", "csv" if form == "csvlog" else form, *prefix, "-o", str(folder / "out.html")]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([*command, str(log)], capture_output=True, text=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != 0:
         raise BenchError(f"bench.trace: pgbadger did not end well:\n{done.stderr[-2000:]}")
-    return megabytes / (time.perf_counter() - started)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return log.stat().st_size / 1e6 / seconds
 
 
 def bare(folder: Path) -> None:
@@ -148,12 +149,13 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--way", default="run")
     parser.add_argument("--size", type=int, default=SIZE // 1_000_000, help="MB")
-    parser.add_argument("--form", choices=("csvlog", "stderr"), default="csvlog")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--form", choices=tuple(WRITERS), default="csvlog")
     given = parser.parse_args()
     if given.folder:
         one_round(given.folder, given.way)
     else:
-        print(table(compare(size=given.size * 1_000_000, form=given.form)))
+        print(table(compare(given.rounds, given.size * 1_000_000, given.form)))
 
 
 if __name__ == "__main__":

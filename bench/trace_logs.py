@@ -55,7 +55,13 @@ def plain_line(line: Line) -> str:
     return f"{_stamp(line.at)} [4711] [{said}] LOG:  {line.message}".replace("\n", "\n\t") + "\n"
 
 
-WRITERS: dict[str, Callable[[Line], str]] = {"csvlog": csv_line, "stderr": plain_line}
+def json_line(line: Line) -> str:
+    made = {"timestamp": _stamp(line.at), "user": line.user, "dbname": "shop", "pid": 4711, "session_id": line.session}
+    made |= {"ps": "SELECT", "error_severity": "LOG", "message": line.message, "application_name": line.application}
+    return json.dumps(made | {"backend_type": "client backend", "query_id": 0}, separators=(",", ":")) + "\n"
+
+
+WRITERS: dict[str, Callable[[Line], str]] = {"csvlog": csv_line, "jsonlog": json_line, "stderr": plain_line}
 
 
 def write(folder: Path, form: str, size: int) -> Truth:
@@ -190,7 +196,7 @@ def _broken(form: str) -> bytes:
     """An entry of a leased login that ends before its end."""
     line = Line(9, f"run_shop-broken_{'x' * 16}", 'statement: SELECT "a', "6b05f113.b", "psql")
     whole = WRITERS[form](line).encode()
-    return whole[: whole.index(b"statement")] + b"\n" if form == "csvlog" else whole.replace(b",sess=", b"")
+    return whole[: whole.index(b"statement")] + b"\n" if form != "stderr" else whole.replace(b",sess=", b"")
 
 
 def _stamp(at: float) -> str:

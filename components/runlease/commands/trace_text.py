@@ -79,10 +79,11 @@ def told(event: Event) -> str:
 
 def nothing_found(answer: Answer) -> str:
     """Why there is nothing, as far as the logs say it."""
-    if answer.span is None:
-        return "Nothing: these logs hold no entry of a leased login."
     if answer.question.run and not answer.leases:
         return "Nothing: the audit log has no lease of this run."
+    if answer.span is None:
+        whose = "this run's logins" if answer.question.run else "a leased login"
+        return f"Nothing: these logs hold no entry of {whose}."
     first, last = map(when, answer.span)
     return f"Nothing was found; these logs hold entries of leased logins from {first} to {last}."
 

@@ -67,7 +67,7 @@ class Answer:
     findings: list[Finding]
     reads: list[Read]
     span: tuple[datetime, datetime] | None
-    """First and last entry of a leased login in these logs, whatever was asked."""
+    """First and last entry of a leased login in these logs, in or out of the period; for a run of its own alone."""
     partial: list[str]
     """Why this is not the whole answer."""
     notes: list[str]

@@ -17,7 +17,7 @@ class Clock:
     """Reads times; `zone` is what abbreviations such as CET, which mean several zones, are taken for."""
 
     zone: ZoneInfo | None = None
-    _known: dict[str, tzinfo] = field(default_factory=lambda: dict.fromkeys(_UTC_NAMES, UTC))
+    _known: dict[str, tzinfo] = field(default_factory=dict)
 
     def read(self, text: str) -> datetime:
         """`2026-11-24 20:17:49.137 UTC` or seconds since 1970. ReadError for a zone that it cannot know."""
@@ -25,6 +25,8 @@ class Clock:
             return _since_1970(text)
         stamp, _, name = text.rpartition(" ")
         try:
+            if name in _UTC_NAMES:
+                return datetime.fromisoformat(f"{stamp}+00:00")
             local = datetime.fromisoformat(stamp)
         except ValueError:
             raise BrokenError("no time") from None

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class BrokenError(ValueError):
     """A line that is not what its format says. Counted, never fatal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One entry of PostgreSQL's log."""
+class Record(NamedTuple):
+    """One entry of PostgreSQL's log. A tuple, because a log has millions."""
 
     at: datetime
     user: str
@@ -44,9 +44,8 @@ class Kind(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What a session of a leased login did."""
+class Event(NamedTuple):
+    """What a session of a leased login did. A tuple, as a record is."""
 
     at: datetime
     login: str

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from runlease.evidence.trace.clock import Clock
 from runlease.evidence.trace.model import BrokenError, Read, Record
@@ -38,6 +38,7 @@ _ESCAPES = {
 }
 _FIRST = r"LOG|ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|DEBUG\d?"
 _MORE = r"DETAIL|HINT|QUERY|CONTEXT|STATEMENT|LOCATION|BACKTRACE"
+_GO_ON = frozenset(_MORE.split("|"))
 _SEVERITY = rf"(?P<severity>{_FIRST}|{_MORE}):  "
 _VERBOSE_CODE = re.compile(r"(?=[A-Z]*\d)([0-9A-Z]{5}): ")
 
@@ -96,9 +97,9 @@ class PrefixLog:
                 continue
             if record is None:
                 continue
-            if re.fullmatch(_MORE, record.severity):
+            if record.severity in _GO_ON:
                 if waiting and record.severity == "STATEMENT" and record.session == waiting.session:
-                    waiting = replace(waiting, statement=record.message)
+                    waiting = waiting._replace(statement=record.message)
                 continue
             read.records += 1
             if waiting:

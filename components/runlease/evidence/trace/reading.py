@@ -156,15 +156,16 @@ class _Reading:
                 begin = file.piece()
                 form = format_of(begin, self.formats, str(path))
                 read = Read(str(path), form.name if form else "empty")
-                yield read, form.records(entries(begin, file, form, read), read) if form else iter(())
+                yield read, form.records(entries(begin, file, form, read, self.wanted), read) if form else iter(())
                 read.cut |= file.cut
 
     def _of_logins(self, records: Iterator[Record]) -> Iterator[Record]:
         for record in records:
             if self.lives.reads(record, self.wanted) or not record.user.startswith(_LOGIN):
                 continue
-            first, last = self.span or (record.at, record.at)
-            self.span = min(first, record.at), max(last, record.at)
+            if self.span is None or not self.span[0] <= record.at <= self.span[1]:
+                first, last = self.span or (record.at, record.at)
+                self.span = min(first, record.at), max(last, record.at)
             if self.wanted is None or record.user in self.wanted:
                 if record.ambiguous:
                     self._note_ambiguous(record)

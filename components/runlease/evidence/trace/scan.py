@@ -9,6 +9,8 @@ from runlease.readers.error import ReadError
 
 _LONGEST = 16 << 20
 """Bytes of one entry. A longer one is counted as broken."""
+_FEW = 20
+"""Logins that are looked for in each line; more are told apart once a line is read."""
 _LOOKED_AT = 200
 """Lines at a file's beginning by which its format is known: the first may be the end of an entry."""
 
@@ -30,11 +32,14 @@ def format_of(begin: bytes, formats: Iterable[Format], where: str) -> Format | N
     )
 
 
-def entries(begin: bytes, file: Opened, form: Format, read: Read) -> Iterator[bytes]:
-    """Entries that may be of leased logins or of the ledger, whole and in order."""
+def entries(
+    begin: bytes, file: Opened, form: Format, read: Read, wanted: frozenset[str] | None = None
+) -> Iterator[bytes]:
+    """Entries that may be of leased logins or of the ledger, whole and in order; where few are wanted, of those."""
+    few = None if wanted is None or len(wanted) > _FEW else [login.encode() for login in wanted]
     block, final = begin, False
     while True:
-        kept = yield from _of_block(block, form, final)
+        kept = yield from _of_block(block, form, final, few)
         if final:
             return
         cut = block.rfind(b"\n") + 1 if kept < 0 else kept
@@ -47,17 +52,16 @@ def entries(begin: bytes, file: Opened, form: Format, read: Read) -> Iterator[by
         block = rest + piece
 
 
-def _of_block(block: bytes, form: Format, final: bool) -> Generator[bytes, None, int]:
+def _of_block(block: bytes, form: Format, final: bool, few: list[bytes] | None) -> Generator[bytes, None, int]:
     """Entries; at last where the one begins that the block does not end, or -1."""
-    needles = (form.needle, LEDGER)
-    next_of = [-1, -1]
+    login = ledger = -1
     position = 0
     while True:
-        for number, needle in enumerate(needles):
-            if next_of[number] < position:
-                found = block.find(needle, position)
-                next_of[number] = found if found >= 0 else len(block)
-        hit = min(next_of)
+        if login < position:
+            login = _next(block, form.needle, position)
+        if ledger < position:
+            ledger = _next(block, LEDGER, position)
+        hit = login if login < ledger else ledger
         if hit == len(block):
             return -1
         start = block.rfind(b"\n", position, hit) + 1 or position
@@ -66,7 +70,8 @@ def _of_block(block: bytes, form: Format, final: bool) -> Generator[bytes, None,
             if not final:
                 return start
             newline = len(block)
-        if not form.begins(block, start, newline):
+        passed = few is not None and _none_of(few, block, start, newline)
+        if passed or not form.begins(block, start, newline):
             position = newline + 1
             continue
         end = form.extent(block, start)
@@ -76,3 +81,15 @@ def _of_block(block: bytes, form: Format, final: bool) -> Generator[bytes, None,
             end = len(block)
         yield block[start:end]
         position = end
+
+
+def _next(block: bytes, needle: bytes, position: int) -> int:
+    found = block.find(needle, position)
+    return found if found >= 0 else len(block)
+
+
+def _none_of(few: list[bytes], block: bytes, start: int, end: int) -> bool:
+    """Whether the line is of none of these logins, nor of the ledger."""
+    if block.find(LEDGER, start, end) >= 0:
+        return False
+    return all(block.find(login, start, end) < 0 for login in few)

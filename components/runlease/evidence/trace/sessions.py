@@ -47,7 +47,10 @@ class Sessions:
         seen = self._seen.get(key)
         if seen is None:
             seen = self._seen[key] = Session(event.login, event.session, event.at, event.at)
-        seen.first, seen.last = min(seen.first, event.at), max(seen.last, event.at)
+        if event.at > seen.last:
+            seen.last = event.at
+        elif event.at < seen.first:
+            seen.first = event.at
         seen.statements += event.kind in (Kind.STATEMENT, Kind.AUDIT)
         if event.application not in _NAMELESS and len(seen.applications) < _NAMES:
             seen.applications.add(event.application)

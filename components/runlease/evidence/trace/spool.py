@@ -5,7 +5,6 @@ SQLite makes it for one connection, without a name, and it is gone with it.
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import astuple
 from datetime import UTC, datetime
 
 from runlease.evidence.trace.model import Event, Kind
@@ -25,7 +24,7 @@ class Spool:
 
     def put(self, event: Event) -> None:
         """Keep one."""
-        at, *rest = astuple(event)
+        at, *rest = event
         self._store.execute(
             f"INSERT INTO event ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - fixed names
             (at.timestamp(), *map(_plain, rest)),

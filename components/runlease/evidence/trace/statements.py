@@ -3,7 +3,6 @@
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 
 from runlease.evidence.trace.model import Event, Kind, Record
 
@@ -27,10 +26,11 @@ def events(
     waiting: dict[str, list[tuple[Event, bool]]] = {}
     for record in records:
         held = waiting.get(record.session, [])
-        if record.severity == "LOG" and (alone := _TIMED.fullmatch(record.message)):
+        timed = record.severity == "LOG" and record.message.startswith("duration: ")
+        if timed and (alone := _TIMED.fullmatch(record.message)):
             if held:
                 first, asked = held[0]
-                held[0] = replace(first, milliseconds=float(alone[1])), asked
+                held[0] = first._replace(milliseconds=float(alone[1])), asked
             yield from waiting.pop(record.session, [])
             continue
         made = _event(record, shown, told)
@@ -50,8 +50,7 @@ def events(
 
 def _event(record: Record, shown: Shown, told: Shown) -> Event | None:
     def made(kind: Kind, text: str, **more: object) -> Event:
-        place = record.at, record.user, record.database, record.session, record.application
-        return Event(*place, kind, text[:_LONGEST], **more)  # type: ignore[arg-type]  # the rest by name
+        return Event(*record[:5], kind, text[:_LONGEST], **more)  # type: ignore[arg-type]  # the rest by name
 
     message = record.message
     if record.severity in ("ERROR", "FATAL", "PANIC"):
@@ -72,7 +71,7 @@ def _event(record: Record, shown: Shown, told: Shown) -> Event | None:
         return None
     if rest.startswith("connection authorized"):
         named = re.search(r" application_name=(.*?)(?: SSL enabled| GSS |\Z)", rest)
-        return replace(made(Kind.CONNECT, ""), application=named[1] if named else record.application)
+        return made(Kind.CONNECT, "")._replace(application=named[1] if named else record.application)
     if rest.startswith("disconnection"):
         return made(Kind.DISCONNECT, rest.partition(" user=")[0])
     return made(Kind.NOTE, told(rest))
