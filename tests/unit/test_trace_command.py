@@ -111,6 +111,13 @@ def test_the_page_holds_everything_and_no_script(files: list[str], tmp_path: Pat
     assert "PipelineRun release-1" in text
 
 
+def test_a_lease_that_did_not_end_is_drawn_to_the_last_that_is_known(files: list[str], tmp_path: Path) -> None:
+    Path(files[2]).write_bytes(csvlog([created(), statement(30, "SELECT a")]))
+    page = tmp_path / "page.html"
+    assert main([*files, "--run", "release-1", "--format", "html", "-o", str(page)]) == 0
+    assert '<rect x="0.0" width="1000.0" height="14" fill="seagreen" fill-opacity="0.5"/>' in page.read_text()
+
+
 def test_a_partial_answer_says_so_first(files: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     without = files[:5]
     assert main([*without, "--run", "release-1"]) == 4
@@ -133,6 +140,9 @@ def test_findings_are_in_the_exit_code(files: list[str], capsys: pytest.CaptureF
 def test_a_run_that_is_not_there_says_so(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*files, "--run", "release-9"]) == 0
     assert "Nothing: the audit log has no lease of this run." in capsys.readouterr().out
+    Path(files[2]).write_bytes(csvlog([created(OTHER), statement(1, "SELECT a", OTHER)]))
+    assert main([*files, "--run", "release-1"]) == 0
+    assert "Nothing: these logs hold no entry of this run's logins." in capsys.readouterr().out
 
 
 def test_an_empty_period_says_so(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from runlease.commands.trace_text import headline, life_of, nothing_found, told, when, whose
+from runlease.commands.trace_text import details, headline, life_of, nothing_found, when, whose
 from runlease.evidence.trace import Answer
 from runlease.report.timeline import Bar, Entry, Timeline, timeline_page
 
@@ -19,7 +19,15 @@ def page(answer: Answer) -> Iterator[str]:
         [*(f"read {read.name} ({read.format})" for read in answer.reads), f"literals are {values}"],
     )
     entries = (
-        Entry(when(event.at), event.login, event.session, str(event.kind), told(event), bool(event.error))
+        Entry(
+            when(event.at),
+            event.login,
+            event.session,
+            str(event.kind),
+            event.text,
+            "  ".join(details(event)),
+            bool(event.error),
+        )
         for event in answer.events
     )
     return timeline_page(timeline, entries)
@@ -28,4 +36,6 @@ def page(answer: Answer) -> Iterator[str]:
 def _bar(answer: Answer, login: str) -> Bar:
     life = answer.lives.get(login)
     sentences = list(life_of(answer.leases[login], life, answer))
-    return Bar(login, whose(answer, login), sentences, life.made if life else None, life.dropped if life else None)
+    begin, end = (life.made, life.dropped) if life else (None, None)
+    last = answer.span[1] if answer.span else None
+    return Bar(login, whose(answer, login), sentences, begin, end or last, ended=bool(end))

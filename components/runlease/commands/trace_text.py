@@ -71,10 +71,21 @@ def whose(answer: Answer, login: str) -> str:
 
 def told(event: Event) -> str:
     """What happened, in one line."""
-    parts = [event.text, event.error and f"error: {event.error}", event.table and f"object {event.table}"]
-    parts += [f"{event.milliseconds:g} ms" if event.milliseconds is not None else ""]
-    parts += [_many(event.rows, "row") if event.rows is not None else ""]
-    return "  ".join(filter(None, parts))
+    return "  ".join(filter(None, (event.text, *details(event))))
+
+
+def details(event: Event) -> Iterator[str]:
+    """What is known of it besides its text."""
+    if event.kind is Kind.CONNECT and event.application:
+        yield f"calls itself {event.application}"
+    if event.error:
+        yield f"error: {event.error}"
+    if event.table:
+        yield f"object {event.table}"
+    if event.milliseconds is not None:
+        yield f"{event.milliseconds:g} ms"
+    if event.rows is not None:
+        yield _many(event.rows, "row")
 
 
 def nothing_found(answer: Answer) -> str:
