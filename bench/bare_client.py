@@ -14,15 +14,16 @@ import ssl
 import sys
 import urllib.parse
 from pathlib import Path
-from typing import Any
+
+Answer = dict[str, dict[str, str]]
 
 
-def call(address: str, tls: ssl.SSLContext, method: str, path: str, body: Any, token: str) -> Any:
+def call(address: str, tls: ssl.SSLContext, method: str, path: str, body: object, token: str) -> Answer:
     """One request and its JSON."""
     server = http.client.HTTPSConnection(urllib.parse.urlsplit(address).netloc, timeout=60, context=tls)
     server.request(method, f"/v1/{path}", json.dumps(body) if body else None, {"X-Vault-Token": token} if token else {})
     answer = server.getresponse()
-    document = json.loads(answer.read())
+    document: Answer = json.loads(answer.read())
     if answer.status != 200:
         raise SystemExit(f"bench.bare_client: {path} was refused (got {answer.status}: {document})")
     return document

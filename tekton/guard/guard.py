@@ -8,15 +8,13 @@ that says why; in the end `revoked`, the evidence. From the steps: `release`, an
 It stays until SIGTERM in every case, and exits 0, or 1 when something may be left.
 Python >= 3.9, standard library alone. Tekton substitutes a dollar sign with a parenthesis: write none here.
 """
-from __future__ import annotations
-
 import base64
+import collections
 import contextlib
 import functools
 import http.client
 import json
 import os
-import random
 import re
 import signal
 import ssl
@@ -24,7 +22,6 @@ import sys
 import time
 import urllib.parse
 from pathlib import Path
-from typing import Any, Callable, Mapping, NamedTuple
 
 TICK, ANSWER = 0.2, 5.0  # seconds between two looks at files, line and clock; for Vault to go on with an answer
 PATIENCE, GRACE = 20.0, 25.0  # seconds to try for a lease; and to give it back: Kubernetes kills 30 s after SIGTERM
@@ -34,7 +31,16 @@ ENDINGS = {  # by the last word on the line: seconds that no step need hold it, 
     "handover": (60.0, "line: handed over, and no successor came"),
     "": (2.0, "line: hung up without a word"),  # and for any other word
 }
-SECRETS: set[str] = set()  # what `log` takes out of every message
+KEPT = {  # what Vault has issued and the steps have said, all that a guard started again must know; and as it begins
+    "token": "",  # Vault's; kept before the lease is asked for, because all that is issued under it goes with it
+    "lease_id": "", "login": "", "password": "", "pod": "",
+    "issued": 0.0, "max_ttl": 0.0,  # when, by `clock` as all times here; seconds from then
+    "renewed": 0.0, "ttl": 0.0,  # when; seconds from then
+    "word": "",  # the last on the line; empty again when a step takes over
+    "free_since": -1.0,  # since when no step holds the line; 0 while one does, -1 before the first has
+    "evidence": "",  # there as soon as the revocation is proven
+}
+SECRETS = set()  # what `log` takes out of every message
 
 class GuardError(Exception):
     """What stops the guard, in a line for people. `passing`: worth another try."""
@@ -45,29 +51,16 @@ class GuardError(Exception):
 
 # ---- decide: no file, no socket, no clock ----
 
-class Lease(NamedTuple):
-    """What Vault has issued so far and what the steps have said: all that a guard started again must know."""
+class Lease(collections.namedtuple("Lease", KEPT, defaults=KEPT.values())):
+    """One moment of a lease."""
 
-    token: str = ""  # Vault's; kept before the lease is asked for, because all that is issued under it goes with it
-    lease_id: str = ""
-    login: str = ""
-    password: str = ""
-    pod: str = ""
-    max_ttl: float = 0.0  # seconds
-    issued: float = 0.0  # by `clock`, as all times here
-    renewed: float = 0.0
-    ttl: float = 0.0  # seconds after `renewed`
-    word: str = ""  # the last on the line; empty again when a step takes over
-    free_since: float = -1.0  # since when no step holds the line; 0 while one does, -1 before the first has
-    evidence: str = ""  # there as soon as the revocation is proven
-
-    def heard(self, words: list[str], held: bool, now: float) -> Lease:
+    def heard(self, words: list, held: bool, now: float) -> "Lease":
         """Return the lease after one look at the line; a successor does not take back that a step has failed."""
         word = words[-1] if words else "" if held and self.free_since > 0 else self.word
         return self._replace(word="failed" if "failed" in (self.word, *words) else word,
-                             free_since=0.0 if held else now if self.free_since == 0 else self.free_since)
+                             free_since=0.0 if held else self.free_since or now)
 
-    def next_action(self, asked_by: str, now: float) -> tuple[str, str]:
+    def next_action(self, asked_by: str, now: float) -> tuple:
         """Decide to `wait`, `warn`, `renew` or `give back`, and say why; raise when the work outlives the lease."""
         seconds, meaning = ENDINGS.get(self.word, ENDINGS[""])
         if asked_by or (now - self.free_since if self.free_since > 0 else 0.0) >= seconds:
@@ -81,7 +74,7 @@ class Lease(NamedTuple):
             return "renew", ""
         return ("warn", str(outlived)) if used >= self.max_ttl * WARN_AT else ("wait", "")
 
-    def files(self, database: dict[str, Any], config: dict[str, Any], ca: Path) -> dict[str, str]:
+    def files(self, database: dict, config: dict, ca: Path) -> dict:
         """Return libpq's passfile, and its service `runlease`, whose settings win over PG… of the environment."""
         place = {key: database[key] for key in ("host", "port", "dbname")}
         fields = [re.sub(r"([:\\])", r"\\\1", str(value)) for value in (*place.values(), self.login, self.password)]
@@ -96,7 +89,7 @@ class Lease(NamedTuple):
         lines = [f"{key}={value}\n" for key, value in service.items() if value]
         return {"pgpass": ":".join(fields) + "\n", "pg_service.conf": "[runlease]\n" + "".join(lines)}
 
-def identity(token: str) -> list[str]:
+def identity(token: str) -> list:
     """Read namespace, service account and pod from a token's payload. Not verified here: Vault verifies."""
     try:
         claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))["kubernetes.io"]
@@ -104,7 +97,7 @@ def identity(token: str) -> list[str]:
     except (IndexError, ValueError, KeyError, TypeError):
         raise GuardError("token", "no pod's", "another text", "a JWT", "mount a projected token") from None
 
-def judge(where: str, status: int, body: bytes, fix: str) -> dict[str, Any]:
+def judge(where: str, status: int, body: bytes, fix: str) -> dict:
     """Return the document of Vault's answer, or raise what it means."""
     try:
         document = dict(json.loads(body or b"{}"))
@@ -150,28 +143,35 @@ def write(path: Path, content: str) -> None:
         os.fsync(file.fileno())
     draft.rename(path)
 
-def patiently(attempt: Callable[[], object], until: float) -> None:
+@functools.lru_cache
+def trust(ca: str) -> ssl.SSLContext:
+    """Return what verifies Vault, by its CA or the system's; made once, for reading the system's takes its time."""
+    tls = ssl.create_default_context(cadata=ca or None)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    return tls
+
+def patiently(attempt: object, until: float) -> None:
     """Try until it works, is refused for good, or it is `until`; the pauses carry jitter."""
     while True:
         try:
-            attempt()
-            return
+            return attempt()
         except GuardError as error:
             if not error.passing or clock() >= until:
                 raise
-        time.sleep(random.SystemRandom().uniform(0.1, 1.0))
+        time.sleep(0.1 + os.urandom(1)[0] / 283)
 
 class Guard:
     """One lease for one pod, from login to evidence."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    stopped_at, fifo = 0.0, -1
+
+    def __init__(self, env: dict) -> None:
         self.name = env.get("RUNLEASE_LEASE", "")  # of the lease, e.g. shop-migrator
         self.config = Path(env.get("RUNLEASE_CONFIG", "/runlease/config"))  # vault, lease.<name>, database.<key> .json
         self.jwt = Path(env.get("RUNLEASE_TOKEN", "/runlease/token/token"))  # projected service-account token
         self.shared = Path(env.get("RUNLEASE_SHARED", "/runlease/lease"))  # with the steps, in memory
         self.state = Path(env.get("RUNLEASE_STATE", "/runlease/state"))  # of the guard alone, in memory
         self.pod = Path(env.get("RUNLEASE_POD", "/runlease/pod"))  # `cancel`, an annotation, and `run`, a label
-        self.stopped_at, self.fifo = 0.0, -1
 
     @functools.cached_property
     def lease(self) -> Lease:
@@ -181,36 +181,31 @@ class Guard:
         SECRETS.update((lease.token, lease.password))
         return lease
 
-    def keep(self, **changes: Any) -> None:
-        """Keep what is new of the lease."""
-        lease = self.lease._replace(**changes)
-        SECRETS.update((lease.token, lease.password))
-        write(self.state / "lease.json", json.dumps(lease._asdict()))
-        self.lease = lease
+    def keep(self, **changes: object) -> None:
+        """Keep what is new of the lease: here first, so that it goes back also when the volume is full."""
+        self.lease = self.lease._replace(**changes)
+        SECRETS.update((self.lease.token, self.lease.password))
+        write(self.state / "lease.json", json.dumps(self.lease._asdict()))
 
-    def read(self, name: str) -> dict[str, Any]:
+    def read(self, name: str) -> dict:
         """Read one JSON file of the configuration."""
         return dict(json.loads((self.config / name).read_text(encoding="utf-8")))
 
-    def ask(self, method: str, path: str, body: Any, fix: str) -> dict[str, Any]:
+    def ask(self, method: str, path: str, body: object, fix: str) -> dict:
         """Ask Vault once, over verified TLS and with the token so far; http.client knows no proxy and no redirect."""
         vault = self.read("vault.json")
-        url = urllib.parse.urlsplit(vault["address"])
-        headers = {"X-Vault-Request": "true", "X-Vault-Token": self.lease.token,
-                   "X-Vault-Namespace": vault.get("namespace") or ""}
+        url, namespace = urllib.parse.urlsplit(vault["address"]), vault.get("namespace") or ""
+        headers = {"X-Vault-Request": "true", "X-Vault-Token": self.lease.token, "X-Vault-Namespace": namespace}
         try:
-            tls = ssl.create_default_context(cadata=vault.get("ca") or None)
-            tls.minimum_version = ssl.TLSVersion.TLSv1_2
-            server = http.client.HTTPSConnection(url.netloc, timeout=ANSWER, context=tls)
+            server = http.client.HTTPSConnection(url.netloc, timeout=ANSWER, context=trust(vault.get("ca") or ""))
             server.request(method, f"{url.path.rstrip('/')}/v1/{path}", json.dumps(body) if body else None, headers)
             answer = server.getresponse()
-            status, answered = answer.status, answer.read()
+            return judge(path, answer.status, answer.read(), fix)
         except (OSError, ValueError, http.client.HTTPException) as error:
             # Not passing: a certificate that fails verification, a ValueError; no CA or no TLS, a bare SSLError.
             passing = not isinstance(error, ValueError) and type(error) is not ssl.SSLError
             raise GuardError(path, f"no answer from {url.geturl()}", repr(error), "one over verified TLS",
                              "check `address` and `ca` in vault.json, and the network", passing) from None
-        return judge(path, status, answered, fix)
 
     def take(self) -> None:
         """Log in and read a credential. What an earlier try took, perhaps without seeing it, goes with its token."""
@@ -246,21 +241,11 @@ class Guard:
         files = {"ca.pem": database.get("ca") or "", **lease.files(database, config, self.shared / "ca.pem")}
         for name, content in {**files, "lease.json": json.dumps(facts) + "\n"}.items():
             write(self.shared / name, content)
-        if not (self.shared / "line").exists():
+        with contextlib.suppress(FileExistsError):  # of a guard that was killed here: the steps hold it
             os.mkfifo(self.shared / "line", 0o600)
         self.fifo = os.open(self.shared / "line", os.O_RDONLY | os.O_NONBLOCK)
         write(self.shared / "ready", "")
         log(f"lease {self.name}: login {lease.login} until {until}, pod {lease.pod}")
-
-    def hear(self) -> None:
-        """Look at the FIFO: reading gives nothing when no step holds it, and would block when one does in silence."""
-        said, held = b"", True
-        with contextlib.suppress(BlockingIOError):
-            said = os.read(self.fifo, 4096)
-            held = said != b""
-        lease = self.lease.heard(said.decode(errors="replace").split(), held, clock())
-        if lease != self.lease:
-            self.keep(word=lease.word, free_since=lease.free_since)
 
     def renew(self) -> None:
         """Renew token and lease; what fails is said, and tried again after two thirds of the time that is left."""
@@ -278,10 +263,16 @@ class Guard:
         """Hold the lease until it has to go back; return who asks for it."""
         warned = False
         while True:
-            self.hear()
+            said, held = b"", True
+            with contextlib.suppress(BlockingIOError):  # where a step holds the line in silence
+                said = os.read(self.fifo, 4096)
+                held = said != b""  # the end of the file: no step holds it
+            lease = self.lease.heard(said.decode(errors="replace").split(), held, clock())
+            if lease != self.lease:
+                self.keep(word=lease.word, free_since=lease.free_since)
             asked_by = ("stop signal" if self.stopped_at else "release step" if (self.shared / "release").exists()
                         else "cancel annotation" if text(self.pod / "cancel") else "")
-            action, reason = self.lease.next_action(asked_by, clock())
+            action, reason = lease.next_action(asked_by, clock())
             if action == "give back":
                 return reason
             if action == "renew":
@@ -294,24 +285,21 @@ class Guard:
         """Revoke the lease in sync, then the token, and leave the evidence. Return False when something may be left."""
         asked, evidence, left = utc(), "", ""
         try:
-            lease = self.lease
-            evidence = lease.evidence
+            lease, evidence = self.lease, self.lease.evidence
             if lease.lease_id and not evidence:
                 body = {"lease_id": lease.lease_id, "sync": "true"}  # the policy allows this string, not a boolean
                 fix = "see Vault's server log for what the database said, and end the login by hand"
                 patiently(lambda: self.ask("PUT", "sys/leases/revoke", body, fix), (self.stopped_at or clock()) + GRACE)
-                evidence = json.dumps({
-                    "lease": self.name, "lease_id": lease.lease_id, "login": lease.login, "pod": lease.pod,
-                    "issued": utc(lease.issued - clock()), "asked": asked, "asked_by": asked_by[:500],
-                    "revoked": utc()})
+                evidence = json.dumps({"lease": self.name, "lease_id": lease.lease_id, "login": lease.login,
+                                       "pod": lease.pod, "issued": utc(lease.issued - clock()), "asked": asked,
+                                       "asked_by": asked_by[:500], "revoked": utc()})
                 self.keep(evidence=evidence)
             self.drop()
         except Exception as error:  # the steps are told, and it is tried once more on SIGTERM
             left = f"something may be left: {error}"
-        if evidence:
-            self.tell("revoked", evidence)
-        if left:
-            self.tell("failed", left)
+        for name, message in {"revoked": evidence, "failed": left}.items():
+            if message:
+                self.tell(name, message)
         return not left
 
     def tell(self, name: str, message: str) -> None:
@@ -338,9 +326,9 @@ class Guard:
                 self.publish()
                 asked_by = self.watch()
         except Exception as error:  # whatever goes wrong, the steps are told and the lease goes back
-            fault = (f"guard: it stopped (got {type(error).__name__}: {error}, expected no error). "
-                     "Fix: check the lease's name, the ConfigMap and the volumes")
-            asked_by = str(error) if isinstance(error, GuardError) else fault
+            fault = GuardError("guard", "it stopped", f"{type(error).__name__}: {error}", "no error",
+                               "check the lease's name, the ConfigMap and the volumes")
+            asked_by = str(error if isinstance(error, GuardError) else fault)
             self.tell("failed", asked_by)
         clean = self.give_back(asked_by)
         while not self.stopped_at:

@@ -71,6 +71,8 @@ class Seen:
     """Who asked for each lease, as the guards' evidence says."""
     told: list[bool]
     """Whether the guard of each pod ever got SIGTERM."""
+    codes: list[int | None]
+    """What the guard of each pod exited with."""
 
 
 def seen(stage: Stage, run: TaskRun) -> Seen:
@@ -78,8 +80,9 @@ def seen(stage: Stage, run: TaskRun) -> Seen:
     logins = set(re.findall(r"login (run_\S+) until", run.settle(90).sidecars["guard"]))
     # Where nobody stops the guard it gives the lease back by itself, a little later.
     wait_until(lambda: len(_asked_by(run)) >= len(logins), 3)
-    told = [pod.sidecars[0].was_told for pod in run.pods]
-    return Seen(run.settle(), logins, set(filter(stage.alive, logins)), _asked_by(run), told)
+    guards = [pod.sidecars[0] for pod in run.pods]
+    told, codes = [one.was_told for one in guards], [one.code for one in guards]
+    return Seen(run.settle(), logins, set(filter(stage.alive, logins)), _asked_by(run), told, codes)
 
 
 def _asked_by(run: TaskRun) -> list[str]:
@@ -160,6 +163,14 @@ def guard_killed(stage: Stage, mode: Sidecars) -> Seen:
     return seen(stage, run)
 
 
+def not_given_back(stage: Stage, mode: Sidecars) -> Seen:
+    """The guard cannot ask Vault any more when the command ends."""
+    run = stage.start(mode, "psql", "-X", "-q", "-c", "SELECT pg_sleep(1)")
+    stage.login(run)
+    (run.volume("runlease-config") / "vault.json").write_text("{}")
+    return seen(stage, run)
+
+
 # --- how PipelineRuns end
 
 PLAIN: dict[str, Any] = {
@@ -222,5 +233,7 @@ class Row:
     pods: int = 1
     told: tuple[bool, ...] = (True,)
     """Whether the guard of each pod gets SIGTERM in classic mode; in native mode it always does."""
-    left: bool = False
-    """Whether the lease lives on in classic mode, until its TTL."""
+    left: tuple[Sidecars, ...] = ()
+    """The modes in which the lease lives on, until its TTL."""
+    code: int = 0
+    """What a guard that gets SIGTERM exits with: 1 when something may be left."""

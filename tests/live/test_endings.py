@@ -27,6 +27,7 @@ from tests.live.endings import (
     deleted_by_force,
     ended,
     guard_killed,
+    not_given_back,
     pipeline_ended,
     retried,
     stopped,
@@ -52,7 +53,7 @@ ROWS = {
     ),
     "no lease": Row(ended("true", service_account="run-reader"), "StepFailed", NONE, (), ()),
     "cancelled": Row(stopped(TaskRun.cancel), "TaskRunCancelled", BEGUN, EITHER, EITHER),
-    "out of time": Row(stopped(lambda run: None, timeout=4), "TaskRunTimeout", BEGUN, EITHER, EITHER),
+    "out of time": Row(stopped(lambda run: None, timeout=8), "TaskRunTimeout", BEGUN, EITHER, EITHER),
     "deleted": Row(stopped(TaskRun.delete), "Deleted", BEGUN, EITHER, EITHER),
     "the pod is deleted": Row(stopped(TaskRun.delete_pod), "StepFailed", BEGUN, EITHER, EITHER),
     "the pod is deleted by force": Row(
@@ -67,7 +68,7 @@ ROWS = {
         told=(False,),
     ),
     "out of time, and the pod is kept": Row(
-        stopped(lambda run: None, keep_pod_on_cancel=True, timeout=4),
+        stopped(lambda run: None, keep_pod_on_cancel=True, timeout=8),
         "TaskRunTimeout",
         BEGUN,
         ANNOTATED,
@@ -84,42 +85,61 @@ ROWS = {
         told=(False, True),
     ),
     "no controller": Row(without_controller, "StepFailed", BEGUN, HUNG_UP),
-    "the guard is killed": Row(guard_killed, "TaskRunCancelled", BEGUN, (), EITHER, told=(False,), left=True),
+    "the guard is killed": Row(
+        guard_killed, "TaskRunCancelled", BEGUN, (), EITHER, told=(False,), left=(Sidecars.CLASSIC,)
+    ),
+    "the guard cannot give back": Row(not_given_back, "StepFailed", ALL, (), (), left=tuple(Sidecars), code=1),
 }
-CASES = [pytest.param(name, mode, id=f"{name}-{mode}") for name in ROWS for mode in Sidecars]
+ON_15 = ("success", "cancelled", "the pod is deleted by force", "no controller")
+"""What the oldest PostgreSQL is asked too: a lease that goes at rest, at work, with its pod, and by itself."""
+CASES = [
+    *(pytest.param(name, mode, 18, id=f"{name}-{mode}") for name in ROWS for mode in Sidecars),
+    *(pytest.param(name, Sidecars.CLASSIC, 15, id=f"{name}-{Sidecars.CLASSIC}-15") for name in ON_15),
+]
+Case = tuple[str, Sidecars, int]
 
 
 @pytest.fixture(scope="module")
-def stage(
+def stages(
+    postgres15: PostgresServer,
     postgres18: PostgresServer,
     openbao: OpenBao,
     kubernetes: Kubernetes,
     lab_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Stage]:
-    site = deploy(Deployment("ends", "ends", 18, False, postgres18, openbao, kubernetes), lab_folder)
+) -> Iterator[dict[int, Stage]]:
+    """One for each version of PostgreSQL; they share the runner."""
+    servers = {15: postgres15, 18: postgres18}
+    sites = [
+        deploy(Deployment(f"ends{major}", f"ends{major}", major, False, server, openbao, kubernetes), lab_folder)
+        for major, server in servers.items()
+    ]
     source, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("runs")
-    maps = {f"runlease-{site.installation}": config_map(site, lab_folder)}
+    maps = {f"runlease-{site.installation}": config_map(site, lab_folder) for site in sites}
     with TaskRunner(folder, kubernetes, maps, reconcile=RECONCILE) as runner:
-        yield Stage(site, runner, source)
+        yield {site.major: Stage(site, runner, source) for site in sites}
 
 
-def cases(request: pytest.FixtureRequest, named: str) -> list[tuple[str, Sidecars]]:
+def cases(request: pytest.FixtureRequest, named: str) -> list[Case]:
     """What of this module was asked for."""
     specs = [getattr(item, "callspec", None) for item in request.session.items if item.path == request.path]
-    return [(one.params[named], one.params["mode"]) for one in specs if one and named in one.params]
+    asked = [one.params for one in specs if one and named in one.params]
+    return [(one[named], one["mode"], one["major"]) for one in asked]
 
 
 @pytest.fixture(scope="module")
-def ends(request: pytest.FixtureRequest, stage: Stage) -> Iterator[dict[tuple[str, Sidecars], Future[Seen]]]:
+def ends(request: pytest.FixtureRequest, stages: dict[int, Stage]) -> Iterator[dict[Case, Future[Seen]]]:
     """The rows that were asked for, at work side by side: nearly all of their time is waiting."""
     with ThreadPoolExecutor(6) as threads:
-        yield {(name, mode): threads.submit(ROWS[name].end, stage, mode) for name, mode in cases(request, "name")}
+        yield {
+            (name, mode, major): threads.submit(ROWS[name].end, stages[major], mode)
+            for name, mode, major in cases(request, "name")
+        }
 
 
-@pytest.mark.parametrize(("name", "mode"), CASES)
-def test_an_ending_costs_the_lease(name: str, mode: Sidecars, ends: dict[tuple[str, Sidecars], Future[Seen]]) -> None:
-    row, found, classic = ROWS[name], ends[name, mode].result(), mode is Sidecars.CLASSIC
+@pytest.mark.parametrize(("name", "mode", "major"), CASES)
+def test_an_ending_costs_the_lease(name: str, mode: Sidecars, major: int, ends: dict[Case, Future[Seen]]) -> None:
+    row, found, classic = ROWS[name], ends[name, mode, major].result(), mode is Sidecars.CLASSIC
     outcome, asked_by = found.outcome, row.classic if classic else row.native
     said = f"{outcome.message}\n{outcome.output}\n{outcome.sidecars}"
     assert (outcome.reason, outcome.pods) == (row.reason, row.pods), said
@@ -128,7 +148,8 @@ def test_an_ending_costs_the_lease(name: str, mode: Sidecars, ends: dict[tuple[s
     for one, allowed in zip(found.asked_by, asked_by, strict=True):
         assert one in allowed.split("|"), said
     assert tuple(found.told) == (row.told if classic else (True,) * row.pods)
-    assert bool(found.left) is (row.left and classic), said
+    assert {code for code, told in zip(found.codes, found.told, strict=True) if told} <= {row.code}, said
+    assert bool(found.left) is (mode in row.left), said
     assert len(found.logins) == (0 if name == "no lease" else row.pods)
 
 
@@ -143,25 +164,26 @@ PIPELINES = {
 
 @pytest.fixture(scope="module")
 def pipeline_ends(
-    request: pytest.FixtureRequest, stage: Stage
-) -> Iterator[dict[tuple[str, Sidecars], Future[PipelineSeen]]]:
+    request: pytest.FixtureRequest, stages: dict[int, Stage]
+) -> Iterator[dict[Case, Future[PipelineSeen]]]:
     with ThreadPoolExecutor(6) as threads:
         work = {}
-        for name, mode in cases(request, "how"):
+        for name, mode, major in cases(request, "how"):
             stop, timeouts, *_ = PIPELINES[name]
             query = f"SELECT pg_sleep({3 if stop is Stop.STOPPED_RUN_FINALLY else 60})"
-            work[name, mode] = threads.submit(pipeline_ended, stage, mode, stop, timeouts, query)
+            work[name, mode, major] = threads.submit(pipeline_ended, stages[major], mode, stop, timeouts, query)
         yield work
 
 
 @pytest.mark.parametrize(
-    ("how", "mode"), [pytest.param(name, mode, id=f"{name}-{mode}") for name in PIPELINES for mode in Sidecars]
+    ("how", "mode", "major"),
+    [pytest.param(name, mode, 18, id=f"{name}-{mode}") for name in PIPELINES for mode in Sidecars],
 )
 def test_a_pipelines_ending_costs_the_lease_and_finally_runs_where_tekton_runs_it(
-    how: str, mode: Sidecars, pipeline_ends: dict[tuple[str, Sidecars], Future[PipelineSeen]]
+    how: str, mode: Sidecars, major: int, pipeline_ends: dict[Case, Future[PipelineSeen]]
 ) -> None:
     _, _, reason, finally_runs = PIPELINES[how]
-    found = pipeline_ends[how, mode].result()
+    found = pipeline_ends[how, mode, major].result()
     assert found.work.outcome.reason == reason, found.work.outcome
     assert set(found.outcome.tasks) == {"work"}
     assert set(found.outcome.finals) == ({"last"} if finally_runs else set())

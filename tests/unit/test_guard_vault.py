@@ -104,6 +104,24 @@ def test_a_lease_lives_no_longer_than_its_token(
     assert vault.paths[-2:] == [RENEW_TOKEN, RENEW]
 
 
+def test_a_token_that_a_full_volume_does_not_take_is_given_back(
+    guard: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault, real = Answers(guard, monkeypatch), guard.write
+    one = guard.Guard(deploy(tmp_path))
+
+    def full(path: Path, content: str) -> None:
+        if path == tmp_path / "state" / "lease.json":
+            raise OSError("No space left on device")
+        real(path, content)
+
+    monkeypatch.setattr(guard, "write", full)
+    monkeypatch.setattr(guard.time, "sleep", one.stop)
+    one.run()
+    assert vault.paths == [LOGIN, DROP]
+    assert vault.asked[1].token == "hvs.secret"
+
+
 def test_a_refused_lease_gives_the_token_back(
     guard: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
