@@ -11,10 +11,25 @@ from hypothesis import strategies as st
 from psycopg.sql import SQL, Identifier
 
 from lab.postgres import PostgresServer
-from runlease.access import Access, Grant, ObjectKind, OnAll, OnFuture, OnNamed, Privilege, Role, Target
+from runlease.access import (
+    Access,
+    Grant,
+    ObjectKind,
+    OnAll,
+    OnColumns,
+    OnFuture,
+    OnNamed,
+    Privilege,
+    Role,
+    Target,
+    every_privilege,
+)
 from runlease.access.effects import Kind, effects
+from runlease.access.rights import Right
 
 TABLES, LATER = ("orders", "items"), "later"
+COLUMN = "id"
+"""The one column of each table: who has a privilege on the table has it there."""
 MEMBERS = ("effect_bi", "effect_ann")
 ROLES = ("effect_reader", "effect_writer", "effect_chief")
 OWNER = "effect_owner"
@@ -27,8 +42,9 @@ PRIVILEGES = (
     Privilege.REFERENCES,
     Privilege.TRIGGER,
 )
+OF_COLUMNS = every_privilege(OnColumns("effect", "orders", (COLUMN,)))
 Can = set[tuple[str, str, str]]
-"""(member, privilege, table)."""
+"""(member, privilege, table or column): `orders` and `orders(id)`."""
 
 
 @st.composite
@@ -43,7 +59,9 @@ def _accesses(draw: st.DrawFn) -> Access:
                 *(OnNamed(ObjectKind.TABLE, "effect", (table,)) for table in TABLES),
             ]
         )
-        grants = draw(st.lists(st.tuples(st.sampled_from(PRIVILEGES), targets), max_size=4))
+        columns = st.sampled_from([OnColumns("effect", table, (COLUMN,)) for table in TABLES])
+        granted = st.tuples(st.sampled_from(PRIVILEGES), targets) | st.tuples(st.sampled_from(OF_COLUMNS), columns)
+        grants = draw(st.lists(granted, max_size=4))
         members = draw(st.sets(st.sampled_from((*ROLES[place + 1 :], *MEMBERS)), max_size=2))
         roles.append(
             Role(name, "d", None, tuple(Grant((one,), target, name) for one, target in grants), tuple(sorted(members)))
@@ -80,6 +98,8 @@ def _granted(grant: Grant) -> psycopg.sql.Composed:
             return SQL("GRANT {} ON ALL TABLES IN SCHEMA {} TO {}").format(privilege, Identifier(schema), role)
         case OnNamed(_, schema, (name,)):
             return SQL("GRANT {} ON {} TO {}").format(privilege, Identifier(schema, name), role)
+        case OnColumns(schema, table, (name,)):
+            return SQL("GRANT {} ({}) ON {} TO {}").format(privilege, Identifier(name), Identifier(schema, table), role)
         case OnFuture(_, schema, owner):
             return SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA {} GRANT {} ON TABLES TO {}").format(
                 Identifier(owner), Identifier(schema), privilege, role
@@ -93,16 +113,18 @@ def _can(session: psycopg.Connection, access: Access) -> Can:
     with session.transaction(force_rollback=True):
         for statement in _statements(access):
             session.execute(statement)
-        return {
-            (member, str(privilege), table)
-            for member in MEMBERS
-            for privilege in PRIVILEGES
-            for table in (*TABLES, LATER)
-            if session.execute(
-                "SELECT has_table_privilege(%s, %s, %s)", [member, f"effect.{table}", str(privilege)]
-            ).fetchone()
-            == (True,)
-        }
+        tables = session.execute(
+            "SELECT member, privilege, name FROM unnest(%s::text[]) member, unnest(%s::text[]) privilege,"
+            " unnest(%s::text[]) name WHERE has_table_privilege(member, 'effect.' || name, privilege)",
+            [list(MEMBERS), list(map(str, PRIVILEGES)), [*TABLES, LATER]],
+        ).fetchall()
+        columns = session.execute(
+            "SELECT member, privilege, format('%%s(%%s)', name, %s::text)"
+            " FROM unnest(%s::text[]) member, unnest(%s::text[]) privilege, unnest(%s::text[]) name"
+            " WHERE has_column_privilege(member, 'effect.' || name, %s, privilege)",
+            [COLUMN, list(MEMBERS), list(map(str, OF_COLUMNS)), [*TABLES, LATER], COLUMN],
+        ).fetchall()
+        return {*tables, *columns}
 
 
 def _told(before: Access, after: Access, kinds: Iterable[Kind]) -> Can:
@@ -110,19 +132,28 @@ def _told(before: Access, after: Access, kinds: Iterable[Kind]) -> Can:
     for one in effects(before, after):
         for effect in one.effects:
             if effect.kind in kinds:
-                tables = _tables(effect.right.target) - {name.removeprefix("effect.") for name in effect.apart_from}
-                told |= {(holder, str(effect.right.privilege), table) for holder in one.holders for table in tables}
+                apart = {part for name in effect.apart_from for part in _parts(name.removeprefix("effect."))}
+                reached = _reached(effect.right) - apart
+                told |= {(holder, str(effect.right.privilege), name) for holder in one.holders for name in reached}
     return told
 
 
-def _tables(target: object) -> set[str]:
-    match target:
+def _reached(right: Right) -> set[str]:
+    match right.target:
+        case OnColumns(_, table, (name,)):
+            return {f"{table}({name})"}
         case OnNamed(_, _, names):
-            return set(names)
+            wholes = set(names)
         case OnFuture():
-            return {LATER}
+            wholes = {LATER}
         case _:
-            return set(TABLES)
+            wholes = set(TABLES)
+    return {part for name in wholes for part in _parts(name) if "(" not in part or right.privilege in OF_COLUMNS}
+
+
+def _parts(name: str) -> set[str]:
+    """A table with its column; a column alone."""
+    return {name} if "(" in name else {name, f"{name}({COLUMN})"}
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

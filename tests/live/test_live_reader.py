@@ -188,7 +188,17 @@ def test_a_migrator_that_cannot_become_the_owner_is_the_difference(reader: Reade
         (
             "GRANT SELECT (label) ON app.items TO stranger",
             "REVOKE SELECT (label) ON app.items FROM stranger",
-            ["+ unread database {key}: column app.items.label"],
+            ["+ roles {key} stranger"],
+        ),
+        (
+            "GRANT UPDATE (label) ON app.items TO {key}_reader",
+            "REVOKE UPDATE (label) ON app.items FROM {key}_reader",
+            ["~ roles {key} {key}_reader"],
+        ),
+        (
+            "ALTER TABLE app.items ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE app.items DISABLE ROW LEVEL SECURITY",
+            ["+ unread database {key}: row security of app.items"],
         ),
         ("GRANT SELECT ON hidden.secrets TO stranger", "REVOKE SELECT ON hidden.secrets FROM stranger", []),
     ],

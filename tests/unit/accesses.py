@@ -15,6 +15,7 @@ from runlease.access import (
     Lease,
     ObjectKind,
     OnAll,
+    OnColumns,
     OnDatabase,
     OnFuture,
     OnNamed,
@@ -36,6 +37,7 @@ _targets = st.one_of(
     st.lists(st.sampled_from(TABLES), min_size=1, max_size=2, unique=True).map(
         lambda names: OnNamed(ObjectKind.TABLE, "app", tuple(names))
     ),
+    st.sampled_from(TABLES).map(lambda table: OnColumns("app", table, ("id", "label"))),
 )
 _durations = st.sampled_from([Duration(300), Duration(600), Duration(1200)])
 

@@ -284,4 +284,5 @@ KEPT: list[tuple[str, str, Access]] = [
     ("RL035", "a lease that was not read", replace(trust(token_max_ttl=None), bindings=(BINDING,))),
     ("RL035", "an explicit maximum", chain(token_max_ttl=Duration(9999), token_explicit_max_ttl=Duration(1920))),
     ("RL037", "everything read", Access("x")),
+    ("RL037", "what only narrows", Access("x", unread=(Unread("row security", "policies", narrows=True),))),
 ]

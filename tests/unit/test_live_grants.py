@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from runlease.access import ObjectKind
 from runlease.readers.catalog import Catalog, CatalogDefault, CatalogObject, CatalogPrivilege, CatalogRole
 from runlease.readers.grants import read_grants
@@ -44,6 +46,17 @@ def test_a_privilege_on_every_table_is_one_on_all_tables() -> None:
     assert told(given) == [
         "SELECT ON ALL TABLES IN SCHEMA app TO reader",
         "DELETE ON TABLE app.b TO reader",
+    ]
+
+
+def test_privileges_on_columns_stand_together_by_table_and_are_none_on_the_table() -> None:
+    of_a = replace(select("a"), kind="COLUMN", column="id")
+    given = catalog(
+        table("a"), of_a, replace(of_a, column="b"), replace(of_a, privilege="UPDATE"), replace(of_a, grantee="run_x")
+    )
+    assert told(given) == [
+        "SELECT ON COLUMN app.a(b), app.a(id) TO reader",
+        "UPDATE ON COLUMN app.a(id) TO reader",
     ]
 
 

@@ -12,6 +12,7 @@ from runlease.access import (
     Grant,
     ObjectKind,
     OnAll,
+    OnColumns,
     OnDatabase,
     OnFuture,
     OnNamed,
@@ -124,6 +125,14 @@ def test_memberships_are_followed_through_roles_without_grants() -> None:
     assert role_of(access, "middle").members == ("ann",)
 
 
+def test_a_grant_on_columns_is_on_those_and_no_others() -> None:
+    access = access_of(
+        resource("Grant", **grant(objectType="column", columns=["b", "a"], objects=["t"], privileges=["UPDATE"]))
+    )
+    (found,) = [one for role in access.roles for one in role.grants]
+    assert (found.privileges, found.target) == ((Privilege.UPDATE,), OnColumns("app", "t", ("a", "b")))
+
+
 def test_who_owns_a_schema_holds_what_an_owner_can() -> None:
     access = access_of(resource("Schema", name="app", owner="eve", database="shop"))
     assert role_of(access, "eve").runs_as == "eve"
@@ -143,7 +152,8 @@ def test_databases_of_one_name_on_two_servers_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("kind", "inputs", "why"),
     [
-        ("Grant", grant(objectType="column", columns=["a"], objects=["t"]), "privileges on columns are not understood"),
+        ("Grant", grant(objectType="column", columns=["a"], objects=["t", "u"]), "on columns of one table"),
+        ("Grant", grant(objectType="column", objects=["t"]), "on columns of one table"),
         ("Grant", grant(objectType="foreign_server"), "of type foreign_server are not understood"),
         ("Grant", grant(privileges=["FLY"]), "a privilege is not understood"),
         ("Grant", grant(role=UNKNOWN), "role is not known before up"),

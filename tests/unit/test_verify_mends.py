@@ -15,6 +15,7 @@ from runlease.access import (
     Lease,
     ObjectKind,
     OnAll,
+    OnColumns,
     OnDatabase,
     OnFuture,
     OnNamed,
@@ -52,6 +53,10 @@ def granted(*grants: Grant) -> Role:
         (
             granted(Grant((SELECT,), OnNamed(ObjectKind.TABLE, "app", ("a",)), "shop_reader")),
             'GRANT SELECT ON ALL TABLES IN SCHEMA "app" TO "shop_reader";',
+        ),
+        (
+            granted(*READER.grants, Grant((SELECT, INSERT), OnColumns("app", "a", ("id", 'x"y')), "shop_reader")),
+            'REVOKE INSERT ("id", "x""y") ON TABLE "app"."a" FROM "shop_reader";',
         ),
         (
             granted(*READER.grants, Grant((Privilege.CREATE,), OnSchema("app"), "shop_reader")),

@@ -88,6 +88,24 @@ class OnNamed:
 
 
 @dataclass(frozen=True, order=True)
+class OnColumns:
+    """Columns of one table or view, by name; at least one. No profile grants on them."""
+
+    schema: str
+    table: str
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise ValueError(
+                f"grant on columns of {self.schema}.{self.table}: names no column. Fix: name one, or grant on the table"
+            )
+
+    def __str__(self) -> str:
+        return f"COLUMN {', '.join(f'{self.schema}.{self.table}({name})' for name in self.names)}"
+
+
+@dataclass(frozen=True, order=True)
 class OnFuture:
     """Every object of one kind that `owner` will make in a schema (default privileges)."""
 
@@ -101,7 +119,7 @@ class OnFuture:
         return f"FUTURE {self.kind}S OF {self.owner} IN SCHEMA {self.schema}"
 
 
-Target = OnDatabase | OnSchema | OnAll | OnNamed | OnFuture
+Target = OnDatabase | OnSchema | OnAll | OnNamed | OnColumns | OnFuture
 
 
 @dataclass(frozen=True)
@@ -123,6 +141,7 @@ class Grant:
 _ALL = {
     OnDatabase: (Privilege.CREATE, Privilege.CONNECT, Privilege.TEMPORARY),
     OnSchema: (Privilege.CREATE, Privilege.USAGE),
+    OnColumns: (Privilege.SELECT, Privilege.INSERT, Privilege.UPDATE, Privilege.REFERENCES),
     ObjectKind.TABLE: (
         Privilege.SELECT,
         Privilege.INSERT,
@@ -139,4 +158,4 @@ _ALL = {
 
 def every_privilege(target: Target) -> tuple[Privilege, ...]:
     """What ALL gives on a target on every version of PostgreSQL; from 17 on it gives MAINTAIN on tables as well."""
-    return _ALL[type(target) if isinstance(target, OnDatabase | OnSchema) else target.kind]
+    return _ALL[type(target) if isinstance(target, OnDatabase | OnSchema | OnColumns) else target.kind]

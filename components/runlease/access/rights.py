@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
-from runlease.access.grants import Grant, OnAll, OnNamed, Privilege, Target
+from runlease.access.grants import Grant, ObjectKind, OnAll, OnColumns, OnNamed, Privilege, Target
 from runlease.access.model import Access, Role
 
 _WRITES = frozenset({Privilege.INSERT, Privilege.UPDATE, Privilege.DELETE, Privilege.TRUNCATE})
@@ -41,28 +41,17 @@ class Right:
         return self.privilege in _WRITES
 
     def wider(self) -> Iterator["Right"]:
-        """Every right that includes this one: itself, with the grant option, on all objects of its schema."""
-        targets = [self.target]
-        if isinstance(self.target, OnNamed):
-            targets.append(OnAll(self.target.kind, self.target.schema))
-        for target in targets:
+        """Every right that includes this one: itself, grantable, on the whole table, on all of a schema."""
+        for target in (self.target, *_around(self.target)):
             for grantable in (True,) if self.grantable else (False, True):
                 yield replace(self, target=target, grantable=grantable)
 
     def named_in(self, others: Collection["Right"]) -> tuple[str, ...]:
-        """The objects by name that others hold of what this one holds of all: `app.orders`."""
-        if not isinstance(self.target, OnAll):
+        """What others hold by name of what this one holds as a whole: `app.orders`, `app.items(label)`."""
+        if not isinstance(self.target, OnAll | OnNamed):
             return ()
-        alike = (one.target for one in others if one.privilege == self.privilege and one.database == self.database)
-        return tuple(
-            sorted(
-                f"{target.schema}.{name}"
-                for target in alike
-                if isinstance(target, OnNamed)
-                and (target.kind, target.schema) == (self.target.kind, self.target.schema)
-                for name in target.names
-            )
-        )
+        alike = {one.target for one in others if one.privilege == self.privilege and one.database == self.database}
+        return tuple(sorted(name for one in alike if self.target in _around(one) for name in _names(one)))
 
     def __str__(self) -> str:
         option = " WITH GRANT OPTION" if self.grantable else ""
@@ -105,6 +94,27 @@ def _own_rights(role: Role, database: str) -> set[Right]:
 
 def _rights(grant: Grant, database: str) -> set[Right]:
     targets: list[Target] = [grant.target]
-    if isinstance(grant.target, OnNamed):
+    if isinstance(grant.target, OnNamed | OnColumns):
         targets = [replace(grant.target, names=(name,)) for name in grant.target.names]
     return {Right(one, target, database, grant.grantable) for one in grant.privileges for target in targets}
+
+
+def _around(target: Target | OnOwned) -> tuple[Target, ...]:
+    """The wholes that it is a part of: who holds a privilege on one of them holds it here."""
+    match target:
+        case OnNamed(kind, schema, _):
+            return (OnAll(kind, schema),)
+        case OnColumns(schema, table, _):
+            return OnNamed(ObjectKind.TABLE, schema, (table,)), OnAll(ObjectKind.TABLE, schema)
+        case _:
+            return ()
+
+
+def _names(target: Target | OnOwned) -> tuple[str, ...]:
+    match target:
+        case OnNamed(_, schema, names):
+            return tuple(f"{schema}.{name}" for name in names)
+        case OnColumns(schema, table, names):
+            return tuple(f"{schema}.{table}({name})" for name in names)
+        case _:
+            return ()

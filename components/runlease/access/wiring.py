@@ -166,6 +166,8 @@ class Unread:
     where: str
     """URN, path or name of the thing."""
     why: str
+    narrows: bool = field(default=False, kw_only=True)
+    """Whether it can only take away: then it is told, and no finding."""
     source: str = field(default="", compare=False, kw_only=True)
 
     def __str__(self) -> str:

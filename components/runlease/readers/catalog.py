@@ -67,6 +67,8 @@ class CatalogPrivilege:
     grantable: bool
     usual: bool
     """Whether nobody granted it: it is what PostgreSQL means by no list."""
+    column: str = ""
+    """Of the table, where the privilege is on that alone."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def read_catalog(session: psycopg.Connection[Any], key: str, owner: str) -> Cata
             {role.name: role for role in roles},
             tuple(session.cursor(row_factory=class_row(Membership)).execute(memberships)),
             tuple(session.cursor(row_factory=class_row(CatalogObject)).execute(sql.OBJECTS)),
-            tuple(session.cursor(row_factory=class_row(CatalogPrivilege)).execute(sql.PRIVILEGES)),
+            tuple(session.cursor(row_factory=class_row(CatalogPrivilege)).execute(sql.PRIVILEGES + sql.OF_COLUMNS)),
             tuple(session.cursor(row_factory=class_row(CatalogDefault)).execute(sql.DEFAULTS, [owner])),
             tuple(session.cursor(row_factory=class_row(Other)).execute(sql.OTHERS, own)),
             create_login=body[0] if body else "",

@@ -21,7 +21,10 @@ from runlease.config.made import BROKER_SCHEMA
 from runlease.readers.catalog import Catalog, CatalogRole
 from runlease.readers.grants import Place, read_grants
 
-_OTHERS = {"definer": "a SECURITY DEFINER function does what its owner may, and its body is not understood"}
+_OTHERS = {
+    "definer": "a SECURITY DEFINER function does what its owner may, and its body is not understood",
+    "rows": "policies say which rows each role reaches, and are not followed: it may be fewer than its grants say",
+}
 _SOURCE = "pg_roles of {}"
 
 
@@ -61,7 +64,11 @@ class CatalogNouns:
         """What is granted and not understood."""
         where = f"database {self._key}"
         others = [
-            Unread(f"{where}: {one.thing}", _OTHERS.get(one.kind, f"privileges on {one.kind} are not followed"))
+            Unread(
+                f"{where}: {one.thing}",
+                _OTHERS.get(one.kind, f"privileges on {one.kind} are not followed"),
+                narrows=one.kind == "rows",
+            )
             for one in self._catalog.others
         ]
         return (*(Unread(f"{where}: {one.where}", one.why) for one in self._unread), *others)

@@ -62,7 +62,8 @@ SELECT kind, schema, name, pg_get_userbyid(owner)::text AS owner FROM known WHER
 
 PRIVILEGES = f"""{_OBJECTS}
 SELECT kind, schema, name, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee)::text END AS grantee,
-       a.privilege_type AS privilege, bool_or(a.is_grantable) AS grantable, bool_and(k.acl IS NULL) AS usual
+       a.privilege_type AS privilege, bool_or(a.is_grantable) AS grantable, bool_and(k.acl IS NULL) AS usual,
+       '' AS column
   FROM known k CROSS JOIN LATERAL aclexplode(coalesce(k.acl, k.usual)) a
  WHERE a.grantee <> k.owner AND (k.acl IS NOT NULL OR NOT k.given)
    AND NOT EXISTS (SELECT FROM aclexplode(CASE WHEN k.given THEN coalesce(k.initprivs, k.usual) END) b
@@ -70,6 +71,21 @@ SELECT kind, schema, name, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userb
                         = (a.grantee, a.privilege_type, a.is_grantable))
  GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608 - constants alone
+
+OF_COLUMNS = """
+UNION ALL
+SELECT 'COLUMN', n.nspname, c.relname, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee)::text END,
+       a.privilege_type, bool_or(a.is_grantable), false, t.attname
+  FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL aclexplode(t.attacl) a
+ WHERE a.grantee <> c.relowner AND NOT t.attisdropped AND n.nspname !~ '^pg_(toast|temp)'
+   AND NOT EXISTS (SELECT FROM pg_init_privs i CROSS JOIN LATERAL aclexplode(i.initprivs) b
+                    WHERE (i.objoid, i.classoid, i.objsubid) = (c.oid, 'pg_class'::regclass, t.attnum)
+                      AND (b.grantee, b.privilege_type, b.is_grantable)
+                        = (a.grantee, a.privilege_type, a.is_grantable))
+ GROUP BY 1, 2, 3, 4, 5, 8
+"""
+"""After PRIVILEGES: a table's own list says nothing of its columns'."""
 
 DEFAULTS = """
 SELECT pg_get_userbyid(d.defaclrole)::text AS owner, coalesce(n.nspname, '*')::text AS schema, d.defaclobjtype AS kind,
@@ -89,12 +105,11 @@ SELECT r.rolname::text, '*', 'f', 'PUBLIC', 'EXECUTE', false, true
 """Without a list of its own an owner's functions are everybody's."""
 
 OTHERS = """
-SELECT format('column %%s.%%s.%%s', n.nspname, c.relname, a.attname) AS thing, 'columns' AS kind
-  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
-   AND NOT EXISTS (SELECT FROM pg_init_privs i
-                    WHERE (i.objoid, i.classoid, i.objsubid) = (c.oid, 'pg_class'::regclass, a.attnum)
-                      AND i.initprivs = a.attacl)
+SELECT format('row security of %%s.%%s', n.nspname, c.relname) AS thing, 'rows' AS kind
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relrowsecurity
+   AND NOT EXISTS (SELECT FROM pg_depend d
+                    WHERE (d.classid, d.objid, d.deptype) = ('pg_class'::regclass, c.oid, 'e'))
 UNION ALL
 SELECT format('%%s %%s', kind, name), kind || 's'
   FROM (SELECT 'type', typname::text, oid, 'pg_type'::regclass, typowner, typacl, acldefault('T', typowner) FROM pg_type
@@ -131,7 +146,7 @@ SELECT format('function %%s.%%s', n.nspname, p.proname), 'definer'
    AND NOT EXISTS (SELECT FROM pg_depend d
                     WHERE (d.classid, d.objid, d.deptype) = ('pg_proc'::regclass, p.oid, 'e'))
 """
-"""What is granted beyond databases, schemas, tables, sequences and functions, and what runs as its owner."""
+"""What is granted and not followed, what narrows a grant to some rows, and what runs as its owner."""
 
 BROKER = """
 SELECT p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace

@@ -8,6 +8,7 @@ from runlease.access import (
     Grant,
     ObjectKind,
     OnAll,
+    OnColumns,
     OnDatabase,
     OnFuture,
     OnNamed,
@@ -42,6 +43,7 @@ def read_grants(catalog: Catalog, by_name: Collection[Place] = ()) -> tuple[list
     return [
         *_on_containers(on_objects),
         *_on_objects(catalog, on_objects, by_name),
+        *_on_columns(on_objects),
         *_on_nothing_yet(catalog, future),
         *future,
     ], unread
@@ -112,6 +114,18 @@ def _on_objects(
             found -= every
         if found:
             together[OnNamed(kind, schema, tuple(sorted(found))), key].append(privilege)
+    for (target, key), words in together.items():
+        yield _grant(words, target, key)
+
+
+def _on_columns(privileges: Iterable[CatalogPrivilege]) -> Iterator[Grant]:
+    columns: dict[tuple[str, str, _Key, str], list[str]] = defaultdict(list)
+    for one in privileges:
+        if one.column:
+            columns[one.schema, one.name, _key(one, "pg_attribute"), one.privilege].append(one.column)
+    together: dict[tuple[Target, _Key], list[str]] = defaultdict(list)
+    for (schema, table, key, privilege), names in columns.items():
+        together[OnColumns(schema, table, tuple(sorted(names))), key].append(privilege)
     for (target, key), words in together.items():
         yield _grant(words, target, key)
 

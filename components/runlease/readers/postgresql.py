@@ -10,6 +10,7 @@ from runlease.access import (
     Grant,
     ObjectKind,
     OnAll,
+    OnColumns,
     OnDatabase,
     OnFuture,
     OnNamed,
@@ -195,8 +196,8 @@ def role_name(name: str) -> str:
 
 
 def _target(said: Properties, kind: str, dbname: str) -> Target:
-    if said.texts("columns"):
-        raise UnreadError("privileges on columns are not understood")
+    if kind == "column":
+        return _columns(said)
     if kind == "database":
         return OnDatabase(dbname)
     if kind == "schema":
@@ -206,6 +207,13 @@ def _target(said: Properties, kind: str, dbname: str) -> Target:
     objects = tuple(sorted(said.texts("objects")))
     schema = said.text("schema")
     return OnNamed(_KINDS[kind], schema, objects) if objects else OnAll(_KINDS[kind], schema)
+
+
+def _columns(said: Properties) -> Target:
+    tables, columns = said.texts("objects"), tuple(sorted(said.texts("columns")))
+    if len(tables) != 1 or not columns:
+        raise UnreadError("privileges on columns are on columns of one table")
+    return OnColumns(said.text("schema"), tables[0], columns)
 
 
 def _privileges(given: tuple[str, ...], target: Target) -> tuple[Privilege, ...]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from runlease.access import Duration, OnAll, OnDatabase, OnFuture, OnNamed, OnSchema, Privilege, Target
+from runlease.access import Duration, OnAll, OnColumns, OnDatabase, OnFuture, OnNamed, OnSchema, Privilege, Target
 from runlease.access.effects import Affected, Effect, Kind, Way
 from runlease.access.rights import OnOwned
 
@@ -135,6 +135,8 @@ def target_in_words(target: object) -> str:
             return f"all {kind.lower()}s that {owner} will make in schema {schema}"
         case OnNamed(kind, schema, names):
             return f"{kind.lower()} " + ", ".join(f"{schema}.{name}" for name in names)
+        case OnColumns(schema, table, names):
+            return "column " + ", ".join(f"{schema}.{table}({name})" for name in names)
         case OnOwned(owner):
             return f"what {owner} owns"
         case _:

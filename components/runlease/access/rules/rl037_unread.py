@@ -8,7 +8,8 @@ from runlease.access.rules.rule import Bounds, Breach, Rule, Severity
 
 def _check(access: Access, _bounds: Bounds) -> Iterator[Breach]:
     for unread in access.unread:
-        yield Breach(unread.where, f"was not read: {unread.why}", unread.source)
+        if not unread.narrows:
+            yield Breach(unread.where, f"was not read: {unread.why}", unread.source)
 
 
 RULE = Rule(

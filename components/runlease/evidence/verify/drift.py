@@ -19,7 +19,7 @@ def verify_drift(settings: Settings, live: Access) -> Iterator[Found]:
     for change in diff(to_access(settings), comparable(live, settings)):
         if change.section != "unread":
             yield _found(settings.installation, change)
-        elif change.after is not None and change.after.where.startswith("database "):
+        elif change.after is not None and not change.after.narrows and change.after.where.startswith("database "):
             where, what = change.after.where, f"is granted or there, and was not declared: {change.after.why}"
             yield Found("LV004", "not-followed", Severity.LOW, "access", where, what, "look at it: nothing follows it")
 

@@ -16,6 +16,7 @@ from runlease.access import (
     Lease,
     ObjectKind,
     OnAll,
+    OnColumns,
     OnDatabase,
     OnFuture,
     OnNamed,
@@ -135,6 +136,8 @@ def _covers(one: object, other: object) -> bool:
     match one, other:
         case OnAll(kind, schema), OnNamed(other_kind, other_schema):
             return (kind, schema) == (other_kind, other_schema)
+        case (OnAll(ObjectKind.TABLE, schema) | OnNamed(ObjectKind.TABLE, schema), OnColumns(other_schema, table)):
+            return schema == other_schema and (isinstance(one, OnAll) or table in one.names)
         case _:
             return one == other
 
@@ -148,6 +151,10 @@ def _grants(verb: str, word: str, grants: Iterator[Grant]) -> Iterator[str]:
                 place = "" if schema == "*" else f" IN SCHEMA {identifier(schema)}"
                 start = f"ALTER DEFAULT PRIVILEGES FOR ROLE {identifier(owner)}{place}" if owner else ""
                 yield f"{start} {verb} {privileges} ON {kind}S {word} {role}{option};".strip()
+            case OnColumns(schema, table, names):
+                columns = ", ".join(map(identifier, names))
+                each = ", ".join(f"{privilege} ({columns})" for privilege in grant.privileges)
+                yield f"{verb} {each} ON TABLE {identifier(schema)}.{identifier(table)} {word} {role}{option};"
             case target:
                 yield f"{verb} {privileges} ON {_on(target)} {word} {role}{option};"
 

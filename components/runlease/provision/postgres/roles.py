@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_postgresql as postgresql
 
-from runlease.access import PROFILES, Grant, OnDatabase, OnFuture, OnSchema, ProfileName, Server
+from runlease.access import PROFILES, Grant, OnAll, OnDatabase, OnFuture, OnNamed, OnSchema, ProfileName, Server
 from runlease.config import profile_grants, role_name
 from runlease.config.made import BROKER_SCHEMA
 from runlease.provision.postgres.deployer import Broker
@@ -103,5 +103,7 @@ def _suffix(grant: Grant) -> str:
             return f"schema-{schema}"
         case OnFuture(kind, schema, _):
             return f"future-{kind.lower()}-{schema}"
+        case OnAll(kind, schema) | OnNamed(kind, schema):
+            return f"{kind.lower()}-{schema}"
         case target:
-            return f"{target.kind.lower()}-{target.schema}"
+            raise TypeError(f"no profile grants on this (got {target})")
