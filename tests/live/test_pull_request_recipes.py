@@ -25,6 +25,16 @@ BLOCKS = re.findall(
 )
 GITHUB, GITLAB, TEKTON, PLANNED = (yaml.safe_load(text) for kind, text in BLOCKS if kind == "yaml")
 (COMMENT,) = (text for kind, text in BLOCKS if kind == "python")
+RECORDED = REPOSITORY / "tests" / "data" / "previews"
+PULUMI = """#!/bin/sh
+printf '%s\\n' "$*" >>"$PULUMI_CALLS"
+case "$*" in
+  "preview "*) kept=$PREVIEW ;;
+  "stack export "*) kept=state.json ;;
+esac
+exec sed 's/urn:pulumi:shop::/urn:pulumi:prod::/g' "$RECORDED/$kept"
+"""
+"""What a real CLI said of the stack `shop`, as of `prod`."""
 GH = '#!/bin/sh\nprintf "%s\\n" "$*" >>"$GH_CALLS"\n'
 
 
@@ -105,6 +115,33 @@ def test_tekton_comments_and_ends_as_the_difference_does(source: Path) -> None:
     assert code in (0, 10, 11, 12, 13)
     _told(report)
     assert calls == [f"pr comment 17 --repo shop/shop --edit-last --create-if-none --body-file {report}"]
+
+
+@pytest.mark.parametrize(
+    ("preview", "code", "told"),
+    [
+        ("longer-life.json", 0, "longer life"),
+        ("beside.json", 13, "13 open findings"),
+        ("failed.json", 1, None),
+    ],
+)
+def test_the_planned_way_tells_what_the_plan_leads_to_and_keeps_neither_plan_nor_state(
+    source: Path, preview: str, code: int, told: str | None
+) -> None:
+    script = PLANNED["planned"]["steps"][-1]["run"]
+    pulumi, calls, summary = (source.parent / name for name in ("bin/pulumi", "pulumi-calls", "summary"))
+    pulumi.parent.mkdir()
+    pulumi.write_text(PULUMI)
+    pulumi.chmod(0o755)
+    where = {"PULUMI_CALLS": calls, "PREVIEW": preview, "RECORDED": RECORDED, "GITHUB_STEP_SUMMARY": summary}
+    assert _run("bash", script, source, **{name: str(value) for name, value in where.items()}) == (code, [])
+    assert calls.read_text().splitlines() == [
+        "preview --stack prod --refresh=false --json --show-sames",
+        "stack export --stack prod",
+    ]
+    assert summary.exists() == bool(told)
+    assert (told or "") in (summary.read_text() if told else "")
+    assert not [path.name for path in source.glob("*.json")]
 
 
 class GitLab(BaseHTTPRequestHandler):

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable
+from email.message import Message
 
 import pytest
 
@@ -28,6 +29,7 @@ from runlease.report.comparison import Comparison, worst
 from runlease.report.documents import as_json
 from runlease.report.html import html
 from runlease.report.markdown import LIMIT, markdown
+from runlease.report.rules_told import rules_address
 from runlease.report.text import text
 
 NASTY = "x`</code><script>alert(1)</script>\n# h\x1b[31m @all [a](javascript:b) |"
@@ -121,9 +123,37 @@ def test_one_holder_with_very_many_privileges_still_fits() -> None:
 def test_the_page_loads_nothing_and_runs_no_code_but_its_own() -> None:
     page = html(Comparison.of(NOTHING, access(), [FINDING]))
     assert not re.search(r"<[^>]+\son[a-z]+\s*=", page)
-    assert not re.search(r"(src|href)=\"(?!https://github\.com/)", page)
+    assert not re.search(r"(src|href)=\"(?!#RL011\")", page)
     assert "default-src 'none'" in page
     assert "unsafe-inline" not in page
+
+
+def test_a_finding_leads_to_its_rule_and_never_to_another_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = Comparison.of(NOTHING, access(), [FINDING, FINDING])
+    page, comment = html(compared), markdown(compared)
+    assert (page.count('href="#RL011"'), page.count('id="RL011"')) == (2, 1)
+    assert ("](" in comment, comment.count("- RL011: "), "Fix: " in comment) == (False, 1, True)
+    monkeypatch.setattr("runlease.report.markdown.rules_address", lambda: "https://docs.internal/rules.md")
+    assert "[RL011](https://docs.internal/rules.md#rl011) **medium**" in markdown(compared)
+    assert "- RL011: " not in markdown(compared)
+
+
+@pytest.mark.parametrize(
+    ("urls", "address"),
+    [
+        (["Source, https://a.internal", "Rules, https://b.internal/rules.md"], "https://b.internal/rules.md"),
+        (["Source, https://a.internal"], ""),
+        (None, ""),
+    ],
+)
+def test_where_the_rules_stand_is_what_the_distribution_says(
+    monkeypatch: pytest.MonkeyPatch, urls: list[str] | None, address: str
+) -> None:
+    said = Message()
+    for url in urls or []:
+        said["Project-URL"] = url
+    monkeypatch.setattr("runlease.report.rules_told.metadata", lambda _: said)
+    assert rules_address.__wrapped__() == address
 
 
 def test_the_page_of_one_state_has_nothing_that_is_gained() -> None:

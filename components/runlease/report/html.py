@@ -7,11 +7,12 @@ from typing import Any
 from runlease.access import Privilege
 from runlease.access.effects import Affected, Way, ways
 from runlease.access.rights import Right, RightsOf
-from runlease.access.rules import Finding
+from runlease.access.rules import Finding, Rule
+from runlease.readers.hazards import Hazard
 from runlease.report.comparison import Comparison
 from runlease.report.escape import printable
 from runlease.report.frame import begin, end, listed, page_file, text
-from runlease.report.markdown import RULES_PAGE
+from runlease.report.rules_told import broken_rules
 from runlease.report.sentences import GAINS, label, lifetime, sentences, target_in_words
 
 LETTERS = {
@@ -44,6 +45,7 @@ def html(comparison: Comparison) -> str:
             *listed("Findings", map(_finding, comparison.findings)),
             *listed("Other changes", (f"<code>{text(one)}</code>" for one in comparison.other_changes)),
             *listed("Not understood, or not known before up", (text(one) for one in comparison.after.unread)),
+            *listed("The rules", map(_rule, broken_rules(comparison.findings))),
             _MATRIX.format(legend=_legend(compared), only="" if compared else " hidden"),
             f'<script type="application/json" id="data">{_data(comparison)}</script>',
             end(script),
@@ -89,10 +91,15 @@ def _affected(affected: tuple[Affected, ...], gains: str) -> Iterator[str]:
 
 
 def _finding(one: Finding) -> str:
-    link = f'<a href="{RULES_PAGE}#{one.rule.lower()}">{text(one.rule)}</a>'
+    link = f'<a href="#{text(one.rule)}">{text(one.rule)}</a>'
     accepted = f" (accepted until {one.accepted.until}: {text(one.accepted.reason)})" if one.accepted else ""
     badge = f'<span class="badge {text(one.severity)}">{text(one.severity)}</span>'
     return f"{badge} {link} <code>{text(one.where)}</code>: {text(one.what)}{accepted}"
+
+
+def _rule(one: Rule | Hazard) -> str:
+    said = " ".join(map(text, (one.sentence, one.why)))
+    return f'<strong id="{one.id}">{one.id}</strong> {said} Fix: {text(one.fix)}'
 
 
 def _data(comparison: Comparison) -> str:

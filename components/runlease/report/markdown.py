@@ -5,14 +5,15 @@ from functools import partial
 from typing import Any
 
 from runlease.access.effects import Affected
-from runlease.access.rules import Finding
+from runlease.access.rules import Finding, Rule
+from runlease.readers.hazards import Hazard
 from runlease.report.comparison import Comparison
 from runlease.report.escape import code_span, printable
+from runlease.report.rules_told import broken_rules, rules_address
 from runlease.report.sentences import Sentence, label, sentences
 
 LIMIT = 65_536
 """Bytes of a comment on GitHub; GitLab takes more."""
-RULES_PAGE = "https://github.com/runlease/runlease/blob/main/docs/rules.md"
 _SHOWN, _FOLDED, _NAMED = 8, 100, 5
 """Sentences of one group that are shown, and that are folded below them; holders that are named."""
 
@@ -24,6 +25,7 @@ def markdown(comparison: Comparison, limit: int = LIMIT) -> str:
         *_list("Findings", comparison.findings, _finding),
         *_list("Other changes", comparison.other_changes, lambda one: code_span(str(one))),
         *_list("Not understood, or not known before up", comparison.after.unread, lambda one: code_span(str(one))),
+        *_list("The rules", [] if rules_address() else broken_rules(comparison.findings), _rule),
     ]
     return _fit(f"### {_headline(comparison)}\n", blocks, limit)
 
@@ -61,9 +63,14 @@ def _sentence(one: Sentence) -> str:
 
 
 def _finding(one: Finding) -> str:
-    link = f"[{one.rule}]({RULES_PAGE}#{one.rule.lower()})"
+    page = rules_address()
+    link = f"[{one.rule}]({page}#{one.rule.lower()})" if page else one.rule
     accepted = f" _accepted until {one.accepted.until}_: {code_span(one.accepted.reason)}" if one.accepted else ""
     return f"{link} **{one.severity}** {code_span(one.where)}: {code_span(one.what)}{accepted}"
+
+
+def _rule(one: Rule | Hazard) -> str:
+    return f"{one.id}: {one.sentence} {one.why} Fix: {one.fix}"
 
 
 def _list(title: str, items: Iterable[Any], told: Callable[[Any], str]) -> Iterator[Callable[[], str]]:
