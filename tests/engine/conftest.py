@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from psycopg import sql
@@ -10,18 +14,35 @@ from psycopg import sql
 from lab.kubernetes import Kubernetes
 from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
-from lab.stack import Servers, pulumi_found
+from lab.stack import REPOSITORY, Servers, pulumi_found
 from tests.live.conftest import kubernetes, lab_ca, lab_folder, openbao, postgres15, postgres18, processes
 
 __all__ = ["kubernetes", "lab_ca", "lab_folder", "openbao", "postgres15", "postgres18", "processes"]
 
 MANAGED_ADMIN = "cloud_admin"
+PACKAGE = ("components", "tekton", "policy", "pyproject.toml", "README.md", "LICENSE")
+"""What the environment of the policy pack is made from."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def pulumi_cli() -> None:
     if not pulumi_found():
         pytest.skip("no pulumi CLI on PATH: the engine tests need one; see README")
+
+
+@pytest.fixture(scope="session")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """policy/ of a copy of the repository, with the environment that `pulumi install` makes for it."""
+    copy, unlike = tmp_path_factory.mktemp("repository"), shutil.ignore_patterns("venv", "__pycache__")
+    for name in PACKAGE:
+        if (REPOSITORY / name).is_dir():
+            shutil.copytree(REPOSITORY / name, copy / name, ignore=unlike)
+        else:
+            shutil.copy(REPOSITORY / name, copy / name)
+    alone = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    done = subprocess.run(["pulumi", "install"], cwd=copy / "policy", env=alone, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return copy / "policy"
 
 
 @pytest.fixture(scope="session")
