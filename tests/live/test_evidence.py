@@ -41,7 +41,7 @@ def test_a_run_is_in_the_evidence_of_its_environment(
 
     assert code in (3, 4, 5), (out / "README.md").read_text()
     files = {path.name: path.read_text() for path in out.iterdir()}
-    assert {"access.html", "access.json", "rules.json", "verify.txt", "verify.json", "prove.json"} <= files.keys()
+    assert {"access.html", "access.json", "rules.json", "verify.html", "verify.json", "prove.json"} <= files.keys()
     assert "NOT MADE" not in files["README.md"], files["README.md"]
     assert "**PARTIAL**" in files["README.md"]
     assert login_of(ended) in files["trace.jsonl"]

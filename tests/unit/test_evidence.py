@@ -60,7 +60,7 @@ def test_everything_that_was_asked_for_is_a_file_with_its_hash(
         "access.html",
         "access.json",
         "rules.json",
-        "verify.txt",
+        "verify.html",
         "verify.json",
         "prove.json",
         "trace.jsonl",

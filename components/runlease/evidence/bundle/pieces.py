@@ -75,7 +75,7 @@ def pieces(wanted: Wanted) -> Iterator[Piece]:
     yield Piece(
         "rules.json", ("rules", "--format", "json"), rules, (Control.CC6_3, Control.CM_3), frozenset(), frozenset()
     )
-    for kind, name in (("text", "verify.txt"), ("json", "verify.json")):
+    for kind, name in (("html", "verify.html"), ("json", "verify.json")):
         arguments = ("verify", wanted.stack_file, *wanted.verify, "--format", kind)
         yield Piece(name, arguments, "what is live, against what is declared, and what was not looked at", _LIVE)
     if wanted.prove is not None:
