@@ -141,7 +141,6 @@ def test_a_check_needs_no_pulumi() -> None:
         (("--prove", "--identity", "x"), "verify: not of this way (got --identity, expected no --prove)"),
         (("--identity", "x", "--kubernetes"), "verify: who asks is said twice"),
         (("--identity", "x", "--login", "audit"), "verify: who asks is said twice"),
-        (("--prove", "--format", "html"), "verify: a proof has no page"),
         (("--mint", "--token", "ci/a=b"), "verify: not of this way (got --token, --mint, expected --prove)"),
     ],
 )

@@ -13,6 +13,7 @@ from runlease.evidence.prove import told
 from runlease.evidence.prove.attempts import Attempt, Expected, How, Omitted, Outcome, Promise, Row, Verdict
 from runlease.evidence.prove.judge import DENIED, DONE, NO, Answered, judge, judge_answer, omitted
 from runlease.evidence.prove.promises import SENTENCES, kept
+from runlease.evidence.prove.told_page import as_html
 
 A, R = Expected.ALLOWED, Expected.REFUSED
 HELD, BROKEN, NOT_TRIED = Verdict.HELD, Verdict.BROKEN, Verdict.NOT_TRIED
@@ -136,4 +137,31 @@ def test_json_has_every_attempt() -> None:
         "how": "asked",
         "reason": "",
         "gap": False,
+    }
+
+
+def test_a_page_says_what_is_missing_first_and_takes_no_name_for_markup() -> None:
+    gap = omitted(Omitted("r", "everything", "no token", gap=True))
+    evil = judge(Attempt("<b>r</b>", "SELECT ON TABLE app.\x1b[2J", SQL(""), R), Outcome(DONE, "<script>"))
+    page = as_html([gap, evil, row(A, DONE)])
+    order = [
+        "<h1>PARTIAL: Proof: 1 broken, 1 not tried, 1 held</h1>",
+        '<p class="partial">',
+        "<h2>Promises",
+        "<h2>Leases",
+    ]
+    order += ["<h2>Broken (1)", "<h2>Not tried (1)", "<h2>Held (1)"]
+    assert sorted(order, key=page.index) == order
+    assert "&lt;b&gt;r&lt;/b&gt;" in page
+    assert "\x1b" not in page
+    tags = set(re.findall(r"<(\w+)", page.split("<body>")[1]))
+    assert tags <= {"main", "h1", "h2", "ul", "li", "p", "span", "code", "table", "thead", "tbody", "tr", "th", "td"}
+    assert 'class="partial"' not in as_html([evil]), "a whole answer has none"
+
+
+def test_the_matrix_counts_each_lease() -> None:
+    gap = omitted(Omitted("other", "everything", "no token", gap=True))
+    assert {lease: dict(count) for lease, count in told.matrix([row(A, DONE), gap]).items()} == {
+        "reader": {"tried": 1},
+        "other": {"not tried": 1},
     }

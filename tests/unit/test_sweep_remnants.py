@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +22,7 @@ from runlease.evidence.sweep.facts import (
 )
 from runlease.evidence.sweep.remnants import AFTER, BEFORE, Kind, remnants
 from runlease.evidence.sweep.swept import Swept, Told, as_json, as_text
+from runlease.evidence.sweep.swept_page import as_html
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MADE = NOW - timedelta(minutes=20)
@@ -200,3 +202,13 @@ def test_a_partial_answer_says_so_in_its_first_line_and_in_json() -> None:
     assert as_text(swept).splitlines()[0].startswith("PARTIAL")
     assert as_text(swept).splitlines()[-1] == "1 left: 1 login without a lease"
     assert '"partial": [\n    "Vault sys/leases: cannot be read"\n  ]' in as_json(swept)
+
+
+def test_a_page_goes_by_kind_and_takes_no_name_for_markup() -> None:
+    evil = replace(ORPHAN, subject="<b>run</b>", why="\x1b[2J")
+    page = as_html(Swept((Told(ORPHAN, "dropped"), Told(evil)), ("Vault: cannot be read",), applied=True))
+    order = ["<h1>PARTIAL: Sweep: 1 left", '<p class="partial">', "<h2>Login without a lease (2)", "dropped", "found"]
+    assert sorted(order, key=page.index) == order
+    assert "&lt;b&gt;run&lt;/b&gt;" in page
+    assert "\x1b" not in page
+    assert set(re.findall(r"<(\w+)", page.split("<body>")[1])) <= {"main", "h1", "h2", "ul", "li", "p", "span", "code"}

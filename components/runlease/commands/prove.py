@@ -3,14 +3,17 @@
 import argparse
 import signal
 import sys
+from collections.abc import Sequence
 
 from runlease.commands.output import write
 from runlease.config import ConfigError, Settings, to_access
 from runlease.config.files import missing_files, read_stack_file
 from runlease.evidence.exits import exit_code
 from runlease.evidence.prove import told, wallet
+from runlease.evidence.prove.attempts import Row
 from runlease.evidence.prove.edge_cluster import Cluster
 from runlease.evidence.prove.edge_proof import Prover, Report
+from runlease.evidence.prove.told_page import as_html
 
 FAILED = 1
 
@@ -59,8 +62,17 @@ def run(given: argparse.Namespace) -> int:
         return FAILED
     finally:
         signal.signal(signal.SIGTERM, before)
-    write(given.output, told.as_json(rows) if given.format == "json" else told.as_text(rows, every=given.every))
+    write(given.output, _told(rows, given))
     return exit_code(found=any(row.broken for row in rows), partial=bool(told.partial(rows)))
+
+
+def _told(rows: Sequence[Row], given: argparse.Namespace) -> str:
+    match given.format:
+        case "json":
+            return told.as_json(rows)
+        case "html":
+            return as_html(rows)
+    return told.as_text(rows, every=given.every)
 
 
 def _wallet(given: argparse.Namespace, settings: Settings, report: Report) -> wallet.Wallet:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,13 +11,14 @@ from runlease.config import ConfigError
 from runlease.config.files import missing_certificates, read_stack_file
 from runlease.config.scheduled import OLDER_THAN
 from runlease.evidence.sweep.edge_sweep import Sweep
-from runlease.evidence.sweep.swept import as_json, as_text
-from runlease.report.escape import printable
+from runlease.evidence.sweep.swept import Swept, as_json, as_text
+from runlease.evidence.sweep.swept_page import as_html
 
 _EXITS = (
     "VAULT_TOKEN and kubectl say who asks, unless --identity does. Exit code: 0 nothing is left, 1 the tool failed, "
     "2 the settings are wrong, 3 something is left, 4 the answer is partial, 5 both."
 )
+_FORMATS: dict[str, Callable[[Swept], str]] = {"text": as_text, "json": as_json, "html": as_html}
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,7 +33,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="default: as access.sweeper says, else 10m; below 2m it may end a run that is just beginning",
     )
     parser.add_argument("--identity", type=Path, metavar="FOLDER", help="tokens of the LeaseSweeper, in its pod")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.add_argument("--format", choices=tuple(_FORMATS), default="text", help="default: text")
     parser.set_defaults(run=_sweep)
 
 
@@ -43,8 +45,7 @@ def _sweep(given: argparse.Namespace) -> int:
     age = given.older_than if given.older_than is not None else default
     older_than = timedelta(seconds=age.seconds)
     swept = Sweep(settings, folder, os.environ, older_than, given.apply, given.identity).run()
-    told = as_json(swept) if given.format == "json" else as_text(swept)
-    print(told if given.format == "json" else "\n".join(map(printable, told.split("\n"))))
+    print(_FORMATS[given.format](swept))
     return swept.exit_code
 
 

@@ -74,8 +74,6 @@ def _check(given: argparse.Namespace) -> None:
     if other:
         expected, fix = ("no --prove", "take --prove out") if given.prove else ("--prove", "add --prove")
         raise ConfigError([f"verify: not of this way (got {', '.join(other)}, expected {expected}). Fix: {fix}"])
-    if given.prove and given.format == "html":
-        raise ConfigError(["verify: a proof has no page (got --format html, expected text or json). Fix: name one"])
     if given.identity is not None and (given.login or given.kubernetes):
         raise ConfigError(
             ["verify: who asks is said twice (got --identity with --login or --kubernetes). Fix: keep --identity"]

@@ -41,33 +41,37 @@ def as_text(rows: Sequence[Row], *, every: bool = False) -> str:
     gaps = partial(rows)
     lines = [f"PARTIAL: {len(gaps)} attempts could not be made, see `not tried` below"] if gaps else []
     lines += ["Promises", *(f"  {one.verdict}: {one.sentence} ({one.why})" for one in kept(rows))]
-    lines += ["", "Leases", *_matrix(rows)]
+    lines += ["", "Leases", *_counted(rows)]
     for verdict in (Verdict.BROKEN, Verdict.NOT_TRIED, *((Verdict.HELD,) if every else ())):
         chosen = [row for row in rows if row.verdict is verdict]
-        lines += ["", f"{verdict.capitalize()} ({len(chosen)})", *map(_line, chosen)] if chosen else []
+        told = [f"  {row.lease}: {ending(row)}" for row in chosen]
+        lines += ["", f"{verdict.capitalize()} ({len(chosen)})", *told] if chosen else []
     return "\n".join(map(printable, lines))
 
 
-def _matrix(rows: Sequence[Row]) -> list[str]:
-    leases = dict.fromkeys(row.lease for row in rows)
-    width = max((len(lease) for lease in leases), default=0)
-    lines = []
-    for lease in leases:
-        count = Counter(_column(row) for row in rows if row.lease == lease)
-        lines.append(
-            f"  {lease:{width}}  held {count['tried']} tried and {count['asked']} asked, broken {count['broken']}, "
-            f"not tried {count['not tried']}"
-        )
-    return lines
+def matrix(rows: Iterable[Row]) -> dict[str, Counter[str]]:
+    """For each lease how many attempts held that were `tried` or `asked`, are `broken`, or were `not tried`."""
+    counts: dict[str, Counter[str]] = {}
+    for row in rows:
+        column = row.how if row.verdict is Verdict.HELD else row.verdict
+        counts.setdefault(row.lease, Counter())[column] += 1
+    return counts
 
 
-def _column(row: Row) -> str:
-    return row.how if row.verdict is Verdict.HELD else row.verdict
-
-
-def _line(row: Row) -> str:
+def ending(row: Row) -> str:
+    """What was tried, and how it ended."""
     if row.verdict is Verdict.NOT_TRIED:
-        return f"  {row.lease}: {row.what}: {row.reason}"
+        return f"{row.what}: {row.reason}"
     asked = ", asked" if row.how is How.ASKED else ""
     reason = f": {row.reason}" if row.reason else ""
-    return f"  {row.lease}: {row.what}{reason} (expected {row.expected}, got {row.got}{asked})"
+    return f"{row.what}{reason} (expected {row.expected}, got {row.got}{asked})"
+
+
+def _counted(rows: Sequence[Row]) -> list[str]:
+    counted = matrix(rows)
+    width = max(map(len, counted), default=0)
+    return [
+        f"  {lease:{width}}  held {count['tried']} tried and {count['asked']} asked, broken {count['broken']}, "
+        f"not tried {count['not tried']}"
+        for lease, count in counted.items()
+    ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from runlease.evidence.exits import exit_code
 from runlease.evidence.sweep.remnants import Kind, Remnant
+from runlease.report.escape import printable
 
 _DONE = ("revoked", "dropped", "absent", "ended")
 
@@ -55,7 +56,7 @@ class Swept:
 
 def as_text(swept: Swept) -> str:
     """PARTIAL and why first, then one line for each remnant, then how many."""
-    return "\n".join(_lines(swept))
+    return "\n".join(map(printable, _lines(swept)))
 
 
 def _lines(swept: Swept) -> Iterator[str]:
