@@ -70,7 +70,7 @@ def test_no_secret_is_in_what_a_run_shows_and_leaves(
         else:
             run.controller_leaves()
             assert wait_until(lambda: run.pod.steps_ended, 60)
-            assert wait_until(lambda: (run.volume("runlease-lease") / "revoked").exists(), 10)
+            assert wait_until(lambda: (run.volume("runlease-lease") / "revoked").exists(), 25)
             during += leaks(secrets, in_memory(run))
             run.controller_returns()
         outcome = run.settle(60)

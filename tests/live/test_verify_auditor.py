@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +72,21 @@ def verify(audited: Scheduled, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     return run
 
 
-def let_in(audited: Scheduled, partial: list[str]) -> None:
-    """Run the GRANTs that the answer asks for: databases of other tests, closed to PUBLIC."""
-    grant = re.compile(r'Fix: (GRANT CONNECT ON DATABASE "\w+" TO "seen_auditor";)$')
-    for reason in partial:
-        asked = grant.search(reason)
-        assert asked, reason
-        with audited.site.as_superuser() as session:
-            session.execute(asked[1].encode())
+@contextmanager
+def let_in(audited: Scheduled, partial: list[str]) -> Iterator[None]:
+    """Run the GRANTs that the answer asks for, and take them back: databases of other tests, closed to PUBLIC."""
+    grant = re.compile(r'Fix: GRANT (CONNECT ON DATABASE "\w+") TO "seen_auditor";$')
+    asked = [grant.search(reason) for reason in partial]
+    assert all(asked), partial
+    rights = [found[1] for found in asked if found]
+    with audited.site.as_superuser() as session:
+        for right in rights:
+            session.execute(f"GRANT {right} TO seen_auditor".encode())
+        try:
+            yield
+        finally:
+            for right in rights:
+                session.execute(f"REVOKE {right} FROM seen_auditor".encode())
 
 
 def test_its_pod_has_all_that_a_whole_answer_needs_and_leaves_nothing(audited: Scheduled, verify: Verify) -> None:
@@ -89,8 +97,8 @@ def test_its_pod_has_all_that_a_whole_answer_needs_and_leaves_nothing(audited: S
         code, found = verify()
         assert code == FOUND + 2, "found and partial"
         assert any("seen_archive" in reason for reason in found["partial"])
-        let_in(audited, found["partial"])
-        code, found = verify()
+        with let_in(audited, found["partial"]):
+            code, found = verify()
     finally:
         with audited.site.as_superuser("postgres") as session:
             session.execute("DROP DATABASE seen_archive")
@@ -103,7 +111,6 @@ def test_its_pod_has_all_that_a_whole_answer_needs_and_leaves_nothing(audited: S
 
 def test_it_sees_what_is_wrong_in_each_of_the_three_systems(audited: Scheduled, verify: Verify) -> None:
     site = audited.site
-    let_in(audited, verify()[1]["partial"])
     path = f"/sys/policies/acl/{site.installation}.reader"
     text = site.openbao.request("GET", path, token=site.openbao.root_token)["data"]["policy"]
     wider = {"policy": text + '\npath "sys/raw" { capabilities = ["read"] }'}
@@ -112,7 +119,8 @@ def test_it_sees_what_is_wrong_in_each_of_the_three_systems(audited: Scheduled, 
     site.openbao.request("PUT", path, wider, site.openbao.root_token)
     audited.kubernetes._client.request("DELETE", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/run-reader")
     try:
-        _, found = verify()
+        with let_in(audited, verify()[1]["partial"]):
+            _, found = verify()
     finally:
         audited.kubernetes.create_service_account(NAMESPACE, "run-reader")
         site.openbao.request("PUT", path, {"policy": text}, site.openbao.root_token)
