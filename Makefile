@@ -2,8 +2,6 @@
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 SHELL  := /bin/sh
-# Each has servers of its own: PostgreSQL 15 and 18, OpenBao, kube-apiserver. 0 for none beside pytest itself.
-WORKERS := 2
 
 .PHONY: help demo lab test lint kubernetes bench tasks rules clean packages-demo packages-test
 
@@ -20,7 +18,7 @@ kubernetes: $(VENV)/.made    ## build kube-apiserver once, into the user's cache
 	@$(PYTHON) -m lab.kubernetes_build
 
 test: packages-test $(VENV)/.made lint kubernetes    ## lint, then unit, component, live and engine tests
-	@$(PYTHON) -m pytest tests -q --durations=5 --numprocesses=$(WORKERS) --dist=loadfile
+	@$(PYTHON) -m pytest tests -q --durations=5
 
 lint: $(VENV)/.made    ## ruff, mypy, import-linter, yamllint, and the Tasks carry what their sources say
 	@$(VENV)/bin/ruff check .
