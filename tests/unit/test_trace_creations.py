@@ -192,7 +192,7 @@ def test_broken_and_cut_entries_are_counted(logs: Logs) -> None:
 
 def test_a_file_that_is_no_log_of_the_api_server_is_refused(logs: Logs) -> None:
     two_runs(logs)
-    with pytest.raises(ReadError, match=r"no audit log of an API server .* Fix: .*--audit-log-path"):
+    with pytest.raises(ReadError, match=r"no audit log of the API server .* Fix: .*--audit-log-path"):
         logs.ask(question=Question(run="release-1"), api_audit=logs.audit)
 
 

@@ -54,7 +54,8 @@ class LeasingVault:
         answer = ask(vault, self.folder, self.token, method, path, body, seconds)
         if answer.status == 503:
             raise ReadError(
-                f"access.vault.address: is sealed or does not serve (got 503 from {vault.address}). Fix: unseal it"
+                f"access.vault.address: is sealed or does not serve (got 503 from {vault.address}, expected an "
+                "unsealed Vault). Fix: unseal it"
             )
         return answer
 
@@ -84,7 +85,7 @@ class LeasingVault:
             return f"failed: {failed}"
         if answer.status in (200, 204):
             return "revoked"
-        needed = f"{policy_line('sys/leases/revoke', 'update')}"
+        needed = policy_line("sys/leases/revoke", "update")
         fix = needed if answer.status == 403 else "see what PostgreSQL's log says, and mend it"
         return f"failed: Vault refused (got {answer.status}: {said(answer)}). Fix: {fix}"
 

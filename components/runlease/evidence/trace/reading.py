@@ -1,7 +1,8 @@
 """All logs read once, and the answer made: the audit log first, because it says which logins are asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 
 from runlease.evidence.trace.answer import Answer, Question, Sources
 from runlease.evidence.trace.audit import Audit
@@ -61,17 +62,9 @@ class _Reading:
     # --- Vault
 
     def audit_logs(self) -> None:
-        for path in self.sources.audit:
-            with opened(path, self.sources.advanced) as file:
-                read = Read(str(path), "audit log")
-                known = self.audit.read(file.lines(), read)
-                read.cut |= file.cut
-                self.reads.append(read)
-                if not known:
-                    raise ReadError(
-                        f"{path}: is no audit log (expected JSON lines with time, type, auth and request). "
-                        "Fix: name the file of Vault's audit device of type file"
-                    )
+        expected = "JSON lines with time, type, auth and request"
+        fix = "name the file of Vault's audit device of type file"
+        self._audit_log("audit log", self.sources.audit, self.audit.read, expected, fix)
         if not self.sources.audit:
             self.partial.append("no audit log was given (--audit-log), so no login is joined to a pod")
         if self.audit.hashed or self.audit.nameless:
@@ -101,17 +94,21 @@ class _Reading:
 
     def api_audit_logs(self) -> None:
         self.creations = Creations(self.audit.leases.values(), self.sources.controller)
-        for path in self.sources.api_audit:
+        fix = "name what kube-apiserver wrote to its --audit-log-path"
+        kind = "audit log of the API server"
+        self._audit_log(kind, self.sources.api_audit, self.creations.read, "JSON lines of audit.k8s.io/v1", fix)
+
+    def _audit_log(
+        self, kind: str, paths: Iterable[Path], take: Callable[[Iterable[bytes], Read], bool], expected: str, fix: str
+    ) -> None:
+        for path in paths:
             with opened(path, self.sources.advanced) as file:
-                read = Read(str(path), "audit log of the API server")
-                known = self.creations.read(file.lines(), read)
+                read = Read(str(path), kind)
+                known = take(file.lines(), read)
                 read.cut |= file.cut
                 self.reads.append(read)
                 if not known:
-                    raise ReadError(
-                        f"{path}: is no audit log of an API server (expected JSON lines of audit.k8s.io/v1). "
-                        "Fix: name what kube-apiserver wrote to its --audit-log-path"
-                    )
+                    raise ReadError(f"{path}: is no {kind} (got other lines, expected {expected}). Fix: {fix}")
 
     def ask_for_run(self) -> None:
         if not (asked := self.question.run):
