@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import json
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 import yaml
 
 from lab.folders import private_folder
 from lab.https import HttpsClient
 from lab.kubernetes import Kubernetes
+from runlease.cli import main
 from tests.live.deployment import Deployment
 
 
@@ -59,6 +63,21 @@ class Scheduled:
     def token(self, audience: str, pod: str | None = "") -> str:
         """A token of its account, bound to its pod unless another or none is asked for."""
         return self.kubernetes.token(self.namespace, self.account, audience, self.pod if pod == "" else pod)
+
+    def commanded(
+        self, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> Callable[..., tuple[int, dict[str, Any]]]:
+        """The container's own command, with the paths of this machine: its exit code, and what it says."""
+        monkeypatch.delenv("VAULT_TOKEN", raising=False)
+        for name, value in self.environment.items():
+            monkeypatch.setenv(name, value)
+
+        def run(*more: str) -> tuple[int, dict[str, Any]]:
+            stack, identity = self.folder / "stack" / "stack.yaml", self.folder / "identity"
+            code = main([command, str(stack), "--identity", str(identity), "--format", "json", *more])
+            return code, json.loads(capsys.readouterr().out)
+
+        return run
 
     def as_account(self) -> HttpsClient:
         """The API server as the pod has it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from lab.kubernetes import Kubernetes
 from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
 from lab.stack import Servers, apply_without_pulumi
-from runlease.cli import main
 from tests.live.broker_calls import DONE, make
 from tests.live.deployment import NAMESPACE, Deployment, settings_of
 from tests.live.scheduled import Scheduled
@@ -44,17 +42,7 @@ def swept(
 
 @pytest.fixture
 def command(swept: Scheduled, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """The container's own command, with the paths of this machine."""
-    monkeypatch.delenv("VAULT_TOKEN", raising=False)
-    for name, value in swept.environment.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*more: str) -> tuple[int, dict[str, Any]]:
-        stack, identity = swept.folder / "stack" / "stack.yaml", swept.folder / "identity"
-        code = main(["sweep", str(stack), "--identity", str(identity), "--format", "json", *more])
-        return code, json.loads(capsys.readouterr().out)
-
-    return run
+    return swept.commanded("sweep", monkeypatch, capsys)
 
 
 def test_its_pod_ends_what_dead_runs_left_and_leaves_nothing_itself(swept: Scheduled, command: Any) -> None:

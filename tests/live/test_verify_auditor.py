@@ -59,17 +59,7 @@ def audited(
 
 @pytest.fixture
 def verify(audited: Scheduled, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Verify:
-    """The container's own command, with the paths of this machine."""
-    monkeypatch.delenv("VAULT_TOKEN", raising=False)
-    for name, value in audited.environment.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*more: str) -> tuple[int, dict[str, Any]]:
-        stack, identity = audited.folder / "stack" / "stack.yaml", audited.folder / "identity"
-        code = main(["verify", str(stack), "--identity", str(identity), "--format", "json", *more])
-        return code, json.loads(capsys.readouterr().out)
-
-    return run
+    return audited.commanded("verify", monkeypatch, capsys)
 
 
 @contextmanager
