@@ -166,7 +166,7 @@ def test_an_audit_log_without_usernames_is_refused_with_the_fix(logs: Logs) -> N
 
 
 def test_hashed_usernames_are_resolved(logs: Logs) -> None:
-    logs.vault(taken("hmac-sha256:1"), taken("hmac-sha256:gone", "gone-pod"))
+    logs.vault(taken("hmac-sha256:1"), taken("hmac-sha256:gone", "release-1-gone-pod"))
     logs.server(csvlog([created(), statement(1, "SELECT a")]))
     asked: list[str] = []
 
@@ -177,7 +177,21 @@ def test_hashed_usernames_are_resolved(logs: Logs) -> None:
     answer = logs.ask(question=Question(run="release-1"), resolve=resolve)
     assert asked == [LOGIN]
     assert texts(answer) == ["SELECT a"]
-    assert "1 leases of the audit log have no username" in answer.partial[0]
+    assert "1 leases of this run have no username" in answer.partial[1]
+
+
+@pytest.mark.parametrize("nameless", ["hmac-sha256:gone", ""])
+def test_a_lease_without_a_username_makes_the_answer_of_its_own_run_partial(logs: Logs, nameless: str) -> None:
+    logs.vault(taken(), taken(nameless, "other-pod"))
+    logs.server(csvlog([created(), statement(1, "SELECT a")]))
+
+    def partial(question: Question | None) -> list[str]:
+        return logs.ask(OWNED, question).partial
+
+    assert partial(Question(run="release-1")) == []
+    what = "have no username, or the hash of none in these logs"
+    assert partial(Question(run="release-2")) == [f"1 leases of this run {what}"]
+    assert partial(None) == [f"1 leases of the audit log {what}"]
 
 
 def test_a_file_that_is_no_audit_log_is_refused(logs: Logs, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ class Audit:
     """By login."""
     hashed: dict[str, Lease] = field(default_factory=dict)
     """By the hash of the login, where the log has no name."""
-    nameless: int = 0
+    nameless: list[Lease] = field(default_factory=list)
     """Leases without even a hash."""
     begin: datetime | None = None
     """When the first lease was taken."""
@@ -55,6 +55,10 @@ class Audit:
         self.leases.update({login: replace(lease, login=login) for lease, login in found})
         return len(found)
 
+    def unknown(self) -> list[Lease]:
+        """Leases whose login is not known."""
+        return [*self.hashed.values(), *self.nameless]
+
     def _take(self, entry: Mapping[str, Any]) -> None:
         request, response = entry.get("request") or {}, entry.get("response") or {}
         _, found, name = str(request.get("path", "")).partition("/creds/")
@@ -65,7 +69,7 @@ class Audit:
         lease = _lease(entry, name)
         self.begin = min(self.begin or lease.taken, lease.taken)
         if not lease.login:
-            self.nameless += 1
+            self.nameless.append(lease)
         elif lease.login.startswith(_HASHED):
             self.hashed[lease.login] = lease
         else:

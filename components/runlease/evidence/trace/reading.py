@@ -67,7 +67,7 @@ class _Reading:
         self._audit_log("audit log", self.sources.audit, self.audit.read, expected, fix)
         if not self.sources.audit:
             self.partial.append("no audit log was given (--audit-log), so no login is joined to a pod")
-        if self.audit.hashed or self.audit.nameless:
+        if self.audit.unknown():
             self._unhash()
 
     def _unhash(self) -> None:
@@ -79,8 +79,6 @@ class _Reading:
                 "come, bao secrets tune -audit-non-hmac-response-keys=username <mount>/ ; for what is there, export "
                 "VAULT_ADDR and VAULT_TOKEN with update on sys/audit-hash/<device>, and name the --audit-device"
             )
-        if count := len(self.audit.hashed) + self.audit.nameless:
-            self.partial.append(f"{count} leases of the audit log have no username, or the hash of none in these logs")
 
     def _logins_in_logs(self) -> set[str]:
         seen, lives = set(), Lives()
@@ -93,7 +91,7 @@ class _Reading:
     # --- Kubernetes
 
     def api_audit_logs(self) -> None:
-        self.creations = Creations(self.audit.leases.values(), self.sources.controller)
+        self.creations = Creations([*self.audit.leases.values(), *self.audit.unknown()], self.sources.controller)
         fix = "name what kube-apiserver wrote to its --audit-log-path"
         kind = "audit log of the API server"
         self._audit_log(kind, self.sources.api_audit, self.creations.read, "JSON lines of audit.k8s.io/v1", fix)
@@ -111,25 +109,33 @@ class _Reading:
                     raise ReadError(f"{path}: is no {kind} (got other lines, expected {expected}). Fix: {fix}")
 
     def ask_for_run(self) -> None:
-        if not (asked := self.question.run):
-            return
-        found, unknown = set(), not (self.sources.owners.known or self.creations.known)
-        others = 0
-        for login, lease in self.audit.leases.items():
-            owner = self._owner(lease)
-            names = {owner.pipeline_run, owner.task_run, lease.pod, lease.pod_uid, lease.pod.removesuffix("-pod")}
-            if asked in names or (unknown and lease.pod.startswith(f"{asked}-")):
-                found.add(login)
-            elif owner.doubt and not (owner.pipeline_run or owner.forged):
-                others += 1
-        if others and not unknown:
-            self.notes.append(f"of {others} other leases the run is not known: ask for them by pod, or name more logs")
+        known, unknown = list(self.audit.leases.values()), self.audit.unknown()
+        if self.question.run:
+            joined = bool(self.sources.owners.known or self.creations.known)
+            if not joined:
+                self.partial.append(
+                    "Kubernetes was not asked (--kubernetes or --api-audit-log): pods are found by their names, which "
+                    "whoever makes a TaskRun chooses"
+                )
+            elif others := sum(self._of_no_run(lease) for lease in [*known, *unknown]):
+                self.notes.append(
+                    f"of {others} other leases the run is not known: ask for them by pod, or name more logs"
+                )
+            unknown = [lease for lease in unknown if self._of_run(lease, joined)]
+            self.wanted = frozenset(lease.login for lease in known if self._of_run(lease, joined))
         if unknown:
-            self.partial.append(
-                "Kubernetes was not asked (--kubernetes or --api-audit-log): pods are found by their names, which "
-                "whoever makes a TaskRun chooses"
-            )
-        self.wanted = frozenset(found)
+            who = "leases of this run" if self.question.run else "leases of the audit log"
+            self.partial.append(f"{len(unknown)} {who} have no username, or the hash of none in these logs")
+
+    def _of_run(self, lease: Lease, joined: bool) -> bool:
+        """Whether it is of the run that is asked for; where nothing joins pods to runs, by the pod's name."""
+        asked, owner = self.question.run, self._owner(lease)
+        names = {owner.pipeline_run, owner.task_run, lease.pod, lease.pod_uid, lease.pod.removesuffix("-pod")}
+        return asked in names or (not joined and lease.pod.startswith(f"{asked}-"))
+
+    def _of_no_run(self, lease: Lease) -> bool:
+        owner = self._owner(lease)
+        return bool(owner.doubt) and not (owner.pipeline_run or owner.forged or self._of_run(lease, joined=True))
 
     def _owner(self, lease: Lease) -> Owner:
         return self.creations.of(lease, self.sources.owners.of(lease))
