@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import yaml
 
 from lab.kubernetes import Kubernetes
 from runlease.config import Settings, load
-from runlease.evidence.verify.check import Found, NotTried
+from runlease.evidence.verify.check import Asked, Found, NotTried, Told
 from runlease.evidence.verify.edge_kubernetes import verify_kubernetes
 from runlease.readers.api_server import Ask, by_kubectl
 from tests.unit.config_edits import at, settings_with
@@ -50,8 +51,10 @@ def asking(path: Path) -> Ask:
     return by_kubectl(None, {"KUBECONFIG": str(path), "HOME": str(path.parent), "PATH": os.environ["PATH"]})
 
 
-def ids(answers: Iterable[Found | NotTried]) -> set[tuple[str, str]]:
-    return {(one.id, one.object) if isinstance(one, Found) else ("not tried", one.what) for one in answers}
+def ids(answers: Iterable[Told]) -> set[tuple[str, str]]:
+    server, *rest = answers
+    assert re.fullmatch(r"Kubernetes: kube-apiserver v1\.34\.\d+", str(server))
+    return {(one.id, one.object) if isinstance(one, Found) else ("not tried", str(one)) for one in rest}
 
 
 def test_what_is_not_in_the_cluster_is_found(kubernetes: Kubernetes, settings: Settings, tmp_path: Path) -> None:
@@ -70,6 +73,7 @@ def test_what_is_not_in_the_cluster_is_found(kubernetes: Kubernetes, settings: S
 
 
 def test_what_may_not_be_read_is_not_tried(kubernetes: Kubernetes, settings: Settings, tmp_path: Path) -> None:
-    answers = list(verify_kubernetes(settings, asking(kubeconfig_of(kubernetes, tmp_path, may=False))))
+    server, *answers = verify_kubernetes(settings, asking(kubeconfig_of(kubernetes, tmp_path, may=False)))
+    assert isinstance(server, Asked)
     assert len(answers) == 3
     assert all(isinstance(one, NotTried) and "got 403" in one.why for one in answers)

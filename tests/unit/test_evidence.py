@@ -27,7 +27,8 @@ class Commands:
 
     def __call__(self, arguments: Sequence[str]) -> int:
         self.asked.append(tuple(arguments))
-        print(f"answer of {arguments[0]}")
+        servers = {"asked": {"Vault": "OpenBao 2.7.1"}}
+        print(json.dumps(servers) if arguments[0] == "verify" else f"answer of {arguments[0]}")
         code = self.codes.get("prove" if "--prove" in arguments else arguments[0], 0)
         if code == 2:
             print("vault: no answer (got nothing). Fix: start it", file=sys.stderr)
@@ -46,7 +47,7 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commands: Commands, *a
     return real(["evidence", str(stack_file), "--out", str(tmp_path / "bundle"), *arguments])
 
 
-WHOLE = (*LOGS, "--token", "ci/a=token")
+WHOLE = (*LOGS, "--token", "ci/a=token", "--cluster")
 
 
 def test_everything_that_was_asked_for_is_a_file_with_its_hash(
@@ -69,7 +70,9 @@ def test_everything_that_was_asked_for_is_a_file_with_its_hash(
     sums = dict(line.split("  ")[::-1] for line in (out / "MANIFEST.sha256").read_text().splitlines())
     assert sums == {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in files - {"MANIFEST.sha256"}}
     assert subprocess.run(["sha256sum", "-c", "--quiet", "MANIFEST.sha256"], cwd=out, check=False).returncode == 0
-    assert "PARTIAL" not in (out / "README.md").read_text()
+    readme = (out / "README.md").read_text()
+    assert "PARTIAL" not in readme
+    assert "* Vault: `OpenBao 2.7.1`" in readme
 
 
 def test_a_file_that_was_changed_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path) -> None:
@@ -85,6 +88,7 @@ def test_what_was_not_asked_for_makes_it_partial(monkeypatch: pytest.MonkeyPatch
     assert readme.splitlines()[2].startswith("**PARTIAL**")
     assert "no proof" in readme
     assert "no trace" in readme
+    assert "no look at Kubernetes" in readme
     assert "NIST AU-10, what was done is bound to who did it: nothing in this bundle." in readme
 
 
@@ -158,7 +162,7 @@ def test_half_a_trace_is_refused(
 
 def test_every_command_that_it_asks_is_one_that_the_command_line_takes() -> None:
     parser = cli._parser()
-    for piece in pieces(Wanted("stack.yaml", ("--login", "audit"), ("--token", "ci/a=b"), LOGS)):
+    for piece in pieces(Wanted("stack.yaml", ("--login", "audit", "--kubernetes"), ("--token", "ci/a=b"), LOGS)):
         parser.parse_args(piece.arguments)
 
 

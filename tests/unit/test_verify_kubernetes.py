@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runlease.config import load
-from runlease.evidence.verify.check import Found, NotTried
+from runlease.evidence.verify.check import Asked, Found, NotTried, Told
 from runlease.evidence.verify.edge_kubernetes import judge, verify_kubernetes
 from runlease.readers.https import Answer, UnreachableError
 from tests.unit.config_edits import settings_with
@@ -39,12 +39,13 @@ def test_what_is_there_is_no_finding_and_what_may_not_be_read_is_not_tried() -> 
 HERE = Answer(200, {"issuer": "https://oidc.internal"})
 
 
-def asked(answers: dict[str, Answer]) -> list[Found | NotTried]:
+def asked(answers: dict[str, Answer]) -> list[Told]:
     return list(verify_kubernetes(load(settings_with()), lambda path: answers.get(path, Answer(404, {}))))
 
 
 def test_each_object_of_the_settings_is_asked_for() -> None:
-    answers = asked({DISCOVERY: HERE})
+    answers = asked({DISCOVERY: HERE, "/version": Answer(200, {"gitVersion": "v1.34.4"})})
+    assert answers[0] == Asked("Kubernetes", "kube-apiserver v1.34.4")
     assert {(one.id, one.object) for one in answers if isinstance(one, Found)} == {
         ("LV801", "ci/shop-release-migrate"),
         ("LV801", "ci/shop-check-check"),

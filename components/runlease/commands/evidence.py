@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import io
+import json
 import platform
 import shutil
 import sys
@@ -34,6 +35,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", run: Ru
     parser.add_argument("stack_file", type=Path, help="for example stacks/Pulumi.prod.yaml")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="made; it must not be there yet")
     parser.add_argument("--login", help="as for verify")
+    parser.add_argument("--cluster", action="store_true", help="verify --kubernetes: kubectl says who asks")
     parser.add_argument("--token", action="append", default=[], metavar="NAMESPACE/ACCOUNT=FILE", help="as for prove")
     parser.add_argument("--mint", action="store_true", help="as for verify --prove")
     logs = parser.add_argument_group("the trace of a period; as for trace")
@@ -51,7 +53,8 @@ def _evidence(given: argparse.Namespace, run: Run) -> int:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     with _folder(given.out) as draft:
         made = [_made(piece, run, draft) for piece in pieces(wanted)]
-        told = readme(f"{settings.installation}, {now}", made, left_out(wanted), _versions(given.stack_file))
+        versions = _versions(given.stack_file) | _servers(draft / "verify.json")
+        told = readme(f"{settings.installation}, {now}", made, left_out(wanted), versions)
         (draft / README).write_text(told, encoding="utf-8")
         sums = {path.name: _sha256(path) for path in draft.iterdir()}
         (draft / MANIFEST).write_text(manifest(sums), encoding="utf-8")
@@ -78,7 +81,7 @@ def _wanted(given: argparse.Namespace) -> Wanted:
         logs += [name, *files] if files else []
     return Wanted(
         str(given.stack_file),
-        ("--login", given.login) if given.login else (),
+        (*(("--login", given.login) if given.login else ()), *(["--kubernetes"] if given.cluster else [])),
         (*tokens, *(["--mint"] if given.mint else [])) if tokens or given.mint else None,
         tuple(logs) if given.postgres_log else None,
     )
@@ -105,6 +108,11 @@ def _ended(run: Run, arguments: Sequence[str]) -> int:
 def _versions(stack_file: Path) -> dict[str, str]:
     stack = f"sha256 {_sha256(stack_file)}"
     return {f"`{stack_file}`": stack, "python": platform.python_version(), **{one: version(one) for one in _LIBRARIES}}
+
+
+def _servers(verified: Path) -> dict[str, str]:
+    """Versions as the servers said them; none where the verification has no answer."""
+    return dict(json.loads(verified.read_text(encoding="utf-8"))["asked"]) if verified.exists() else {}
 
 
 def _sha256(path: Path) -> str:

@@ -12,7 +12,7 @@ class Wanted:
 
     stack_file: str
     verify: tuple[str, ...] = ()
-    """More arguments of `runlease verify`."""
+    """More arguments of `runlease verify`; with `--kubernetes` in them the cluster is asked."""
     prove: tuple[str, ...] | None = None
     """More arguments of `runlease verify --prove`; None: no lease is taken."""
     trace: tuple[str, ...] | None = None
@@ -93,6 +93,8 @@ def pieces(wanted: Wanted) -> Iterator[Piece]:
 def left_out(wanted: Wanted) -> tuple[str, ...]:
     """What was not asked for, and so is not shown."""
     missing = []
+    if "--kubernetes" not in wanted.verify:
+        missing.append("no look at Kubernetes: the cluster was not asked (give --cluster)")
     if wanted.prove is None:
         missing.append("no proof: no lease was taken (give --token or --mint)")
     if wanted.trace is None:

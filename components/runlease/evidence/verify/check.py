@@ -82,13 +82,29 @@ class NotTried:
         return f"{self.place}: {self.what} not tried: {self.why}. Fix: {self.fix}"
 
 
+@dataclass(frozen=True, order=True)
+class Asked:
+    """A server that answered, and its version as it says it: `Asked("shop: server", "PostgreSQL 18.4")`."""
+
+    place: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.version}"
+
+
+Told = Found | NotTried | Asked
+"""What a look at a server yields."""
+
+
 @dataclass(frozen=True)
 class Verified:
-    """All that was found, accepted or not, and what was not tried."""
+    """All that was found, accepted or not, what was not tried, and who was asked."""
 
     installation: str
     found: tuple[Found, ...]
     not_tried: tuple[NotTried, ...]
+    asked: tuple[Asked, ...] = ()
 
     def at_least(self, severity: Severity) -> bool:
         """Whether anything of that severity or worse was found that nobody accepted."""

@@ -10,7 +10,7 @@ import psycopg
 
 from runlease.access.rules import Acceptance
 from runlease.config import Settings, to_acceptances
-from runlease.evidence.verify.check import Found, NotTried, Verified
+from runlease.evidence.verify.check import Asked, Found, NotTried, Told, Verified
 from runlease.evidence.verify.drift import verify_drift
 from runlease.evidence.verify.edge_kubernetes import verify_kubernetes
 from runlease.evidence.verify.edge_postgresql import Session, live_logins, verify_server
@@ -50,22 +50,23 @@ def verify(asking: Asking) -> Verified:
     return together(asking.settings.installation, _answers(asking, today), to_acceptances(asking.settings), today)
 
 
-def together(
-    installation: str, answers: Iterable[Found | NotTried], acceptances: Sequence[Acceptance], today: date
-) -> Verified:
+def together(installation: str, answers: Iterable[Told], acceptances: Sequence[Acceptance], today: date) -> Verified:
     """The answers in their order, the worst first, then by id and place; what is accepted today is marked. Pure."""
     bearing = {(one.rule, one.where): one for one in acceptances if today <= one.until}
-    found, not_tried = set[Found](), set[NotTried]()
+    found, not_tried, asked = set[Found](), set[NotTried](), set[Asked]()
     for one in answers:
-        if isinstance(one, Found):
-            found.add(replace(one, accepted=one.accepted or bearing.get((one.id, one.where))))
-        else:
-            not_tried.add(one)
+        match one:
+            case Found():
+                found.add(replace(one, accepted=one.accepted or bearing.get((one.id, one.where))))
+            case NotTried():
+                not_tried.add(one)
+            case Asked():
+                asked.add(one)
     order = sorted(found, key=lambda one: (-one.severity.value, one.id, one.place, one.object, one.what, one.mend))
-    return Verified(installation, tuple(order), tuple(sorted(not_tried)))
+    return Verified(installation, tuple(order), tuple(sorted(not_tried)), tuple(sorted(asked)))
 
 
-def _answers(asking: Asking, today: date) -> Iterator[Found | NotTried]:
+def _answers(asking: Asking, today: date) -> Iterator[Told]:
     settings, token = asking.settings, asking.environment.get("VAULT_TOKEN", "")
     sites = {key: Site.of(key, settings) for key in settings.databases}
     away = set(asking.missing)

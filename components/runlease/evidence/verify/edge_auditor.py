@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from runlease.config import Settings
@@ -27,7 +28,7 @@ def verify_as_auditor(settings: Settings, folder: Path, environment: Mapping[str
         return Verified(settings.installation, (), (NotTried("Vault", "everything", problem, fix),))
     said = (one.partition(" Fix: ") for one in vault.missing)
     left = tuple(NotTried("Vault", "leases of its own", problem, fix) for problem, _, fix in said)
-    return Verified(verified.installation, verified.found, (*verified.not_tried, *left))
+    return replace(verified, not_tried=(*verified.not_tried, *left))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import psycopg
 
 from runlease.access.rules import Severity
 from runlease.access.sql import identifier
-from runlease.evidence.verify.check import Check, Found, NotTried, Scope
+from runlease.evidence.verify.check import Asked, Check, Found, NotTried, Scope, Told
 from runlease.evidence.verify.checks import CHECKS
 from runlease.evidence.verify.site import PRELUDE, Site
 from runlease.readiness.versions import postgres_version
@@ -28,7 +28,7 @@ SELECT datname::text, has_database_privilege(oid, 'CONNECT')
 _LOGINS = "SELECT name FROM leased WHERE NOT quarantined ORDER BY name"
 
 
-def verify_server(site: Site, opened: Open) -> Iterator[Found | NotTried]:
+def verify_server(site: Site, opened: Open) -> Iterator[Told]:
     """Ask every check of the declared database, and of the server's others what holds there too.
 
     Raises psycopg.OperationalError where the declared database cannot be asked.
@@ -87,7 +87,8 @@ def ask(site: Site, session: Session, checks: Iterable[Check]) -> Iterator[Found
                 yield Found(check.id, check.name, check.severity, place, thing, detail, mend or check.otherwise)
 
 
-def _version(site: Site, version: int) -> Iterator[Found]:
+def _version(site: Site, version: int) -> Iterator[Told]:
+    yield Asked(f"{site.key}: server", "PostgreSQL {}.{}".format(*divmod(version, 10_000)))
     for one in postgres_version("", version):
         yield Found("LV615", "old-version", Severity.HIGH, f"{site.key}: server", "PostgreSQL", one.problem, one.fix)
 

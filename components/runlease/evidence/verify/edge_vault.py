@@ -8,17 +8,18 @@ from pathlib import Path
 from runlease.access import Unread
 from runlease.config import Settings
 from runlease.config.made import database_mount
-from runlease.evidence.verify.check import Found, NotTried
+from runlease.evidence.verify.check import Asked, NotTried, Told
 from runlease.evidence.verify.vault import VaultFacts, judge
 from runlease.readers.engine import Engine
 from runlease.readers.error import ReadError
 from runlease.readers.https import UnreachableError, get
+from runlease.readiness.versions import is_openbao
 
 Logins = Callable[[], tuple[str, ...]]
 """Names of the leased logins that are there now."""
 
 
-def verify_vault(settings: Settings, folder: Path, token: str, logins: Logins) -> Iterator[Found | NotTried]:
+def verify_vault(settings: Settings, folder: Path, token: str, logins: Logins) -> Iterator[Told]:
     """Everything that Vault tells; what the token may not read is not tried."""
     if not token:
         fix = "export VAULT_TOKEN=<a token that reads what docs/verify.md lists>"
@@ -30,6 +31,9 @@ def verify_vault(settings: Settings, folder: Path, token: str, logins: Logins) -
         problem, _, fix = str(failed).partition(" Fix: ")
         yield NotTried("Vault", "Vault", problem, fix or "open the way to it")
         return
+    if facts.health:
+        name = "OpenBao" if is_openbao(facts.health) else "Vault"
+        yield Asked("Vault", f"{name} {facts.health.get('version', 'of no version that it says')}")
     yield from judge(settings, facts)
     yield from map(not_read, engine.unread)
 

@@ -34,6 +34,10 @@ def _lines(verified: Verified) -> Iterator[str]:
         for missing in verified.not_tried:
             yield f"  {missing.place}: {missing.what}: {missing.why}"
             yield f"    Fix: {missing.fix}"
+    if verified.asked:
+        yield ""
+        yield f"Asked ({len(verified.asked)})"
+        yield from (f"  {one}" for one in verified.asked)
 
 
 def headline(verified: Verified) -> str:
@@ -44,9 +48,10 @@ def headline(verified: Verified) -> str:
 
 
 def as_json(verified: Verified) -> str:
-    """Findings with all their fields, what was not tried, and the number of findings by severity."""
+    """Who was asked, findings with all their fields, what was not tried, and the number of findings by severity."""
     told = {
         "installation": verified.installation,
+        "asked": {one.place: one.version for one in verified.asked},
         "partial": [str(one) for one in verified.not_tried],
         "findings": [
             {
