@@ -1,4 +1,4 @@
-"""The lab's servers for live tests: each is started when the first test asks for it, once a session.
+"""What live tests ask for on the lab's servers, which `tests/live/servers.py` starts.
 
 A server that cannot be found or started fails the tests that need it, with what to install; none is skipped.
 """
@@ -15,7 +15,6 @@ import psycopg
 import pytest
 
 from lab import LabError
-from lab import folders as lab_folders
 from lab.certificates import CertificateAuthority
 from lab.faults import FaultyProxy, faulty_proxy
 from lab.issuer import LabIssuer
@@ -23,7 +22,6 @@ from lab.kubernetes import Kubernetes
 from lab.kubernetes_server import find_apiserver
 from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
-from lab.postgres_binaries import binaries
 from lab.processes import Processes
 from lab.runner import Image, Mount, TaskRunner
 from lab.stack import Servers, on_servers
@@ -31,49 +29,33 @@ from tests.live.checked_stack import Stack, clean, named
 from tests.live.deployment import Deployment, Lease, Leased, deploy
 from tests.live.guards import Config, Guard, Place, config_of, logins, tokens, wait_until
 from tests.live.runner_tasks import Start
+from tests.live.servers import (
+    own_folder,
+    own_openbao,
+    own_postgres,
+    own_postgres15,
+    own_postgres18,
+    own_processes,
+    own_sites,
+)
 from tests.live.shop_runs import Shop, open_shop
 from tests.live.sites import Sites
 from tests.live.task_runs import Begin, begin_on, config_map
 
-
-@pytest.fixture(scope="session")
-def lab_folder() -> Iterator[Path]:
-    with lab_folders.lab_folder() as folder:
-        yield folder
+__all__ = [
+    "own_folder",
+    "own_openbao",
+    "own_postgres",
+    "own_postgres15",
+    "own_postgres18",
+    "own_processes",
+    "own_sites",
+]
 
 
 @pytest.fixture(scope="session")
 def lab_ca(lab_folder: Path) -> CertificateAuthority:
     return CertificateAuthority(lab_folder)
-
-
-@pytest.fixture(scope="session")
-def processes(lab_folder: Path) -> Iterator[Processes]:
-    with Processes(lab_folder) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def postgres15(lab_folder: Path, lab_ca: CertificateAuthority, processes: Processes) -> PostgresServer:
-    return PostgresServer.start(lab_folder, lab_ca, processes, binaries(15), unsafe_no_fsync=True)
-
-
-@pytest.fixture(scope="session")
-def postgres18(lab_folder: Path, lab_ca: CertificateAuthority, processes: Processes) -> PostgresServer:
-    return PostgresServer.start(lab_folder, lab_ca, processes, binaries(18), unsafe_no_fsync=True)
-
-
-@pytest.fixture(scope="session", params=["pg15", "pg18"])
-def postgres(request: pytest.FixtureRequest) -> PostgresServer:
-    """Each test that asks for it runs twice: before and after the membership rules of PostgreSQL 16."""
-    server = request.getfixturevalue(f"postgres{request.param.removeprefix('pg')}")
-    assert isinstance(server, PostgresServer)
-    return server
-
-
-@pytest.fixture(scope="session")
-def openbao(lab_folder: Path, lab_ca: CertificateAuthority, processes: Processes) -> OpenBao:
-    return OpenBao.start(lab_folder, lab_ca, processes)
 
 
 @pytest.fixture(scope="session")
@@ -90,16 +72,6 @@ def kubernetes(lab_folder: Path, lab_ca: CertificateAuthority, processes: Proces
 @pytest.fixture(scope="session")
 def issuer() -> LabIssuer:
     return LabIssuer()
-
-
-@pytest.fixture(scope="session")
-def sites(request: pytest.FixtureRequest, lab_folder: Path, openbao: OpenBao, issuer: LabIssuer) -> Sites:
-    def server(major: int) -> PostgresServer:
-        found = request.getfixturevalue(f"postgres{major}")
-        assert isinstance(found, PostgresServer)
-        return found
-
-    return Sites(server, openbao, issuer, lab_folder)
 
 
 MATRIX = [

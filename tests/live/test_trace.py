@@ -25,7 +25,7 @@ from runlease.cli import main
 from runlease.provision.tekton import read_task
 from tests.live.deployment import NAMESPACE, Deployment, Lease, deploy
 from tests.live.task_runs import config_map
-from tests.live.test_verify_login import CATALOGS
+from tests.live.verify.test_verify_login import CATALOGS
 
 LOGGED = {
     "logging_collector": "on",
