@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def send(
 ) -> Answer:
     """The same with another method, a JSON body, and more patience. Raises UnreachableError."""
     try:
-        context = ssl.create_default_context(cafile=str(ca) if ca else None)
+        context = _trusting(ca, ca.stat().st_mtime_ns if ca else 0)
     except ssl.SSLError:
         raise UnreachableError(
             f"the CA file holds no certificate (got {ca})", "put the CA certificate (PEM) there"
@@ -71,6 +72,13 @@ def send(
     except (OSError, http.client.HTTPException) as failed:
         reason = failed.reason if isinstance(failed, urllib.error.URLError) else failed
         raise in_plain_words(url, reason) from failed
+
+
+@lru_cache
+def _trusting(ca: Path | None, _changed: int) -> ssl.SSLContext:
+    """Made once for each state of a file: a look at a whole Vault asks hundreds of questions, and this costs as much as
+    a handshake."""
+    return ssl.create_default_context(cafile=str(ca) if ca else None)
 
 
 def _ask(opener: urllib.request.OpenerDirector, request: urllib.request.Request, seconds: float) -> Answer:
