@@ -20,7 +20,7 @@ def test_a_run_is_in_the_evidence_of_its_environment(
     runs: Begin, shop: Deployment, kubernetes: Kubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack_file, out = tmp_path / "Pulumi.shop.yaml", tmp_path / "evidence"
-    # Its tokens are another issuer's; so what the cluster is asked for is not there, and it is asked.
+    # Its tokens are another issuer's; so its ConfigMap is not in the cluster, and that is found by asking.
     settings = settings_of(shop, tmp_path) | {"cluster": {"issuer": kubernetes.issuer}}
     stack_file.write_text(yaml.safe_dump({"config": {"runlease:access": settings}}))
     for name, value in reader_of(shop, tmp_path).environment.items():
@@ -50,7 +50,8 @@ def test_a_run_is_in_the_evidence_of_its_environment(
     assert "**PARTIAL**" in files["README.md"]
     assert login_of(ended) in files["trace.jsonl"]
     assert "ci/run-reader" in files["access.json"]
-    assert "LV801" in files["verify.json"]
+    not_there = [one["where"] for one in json.loads(files["verify.json"])["findings"] if one["id"] == "LV803"]
+    assert not_there == [f"Kubernetes: ci/runlease-{shop.installation}"]
     servers = json.loads(files["verify.json"])["asked"]
     assert servers[f"{shop.key}: server"] == f"PostgreSQL {shop.postgres.version}"
     assert servers.keys() == {f"{shop.key}: server", "Vault", "Kubernetes"}
