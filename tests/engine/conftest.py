@@ -16,17 +16,9 @@ from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
 from lab.stack import REPOSITORY, Servers, pulumi_found
 from tests.live.conftest import kubernetes, lab_ca
-from tests.live.servers import own_folder, own_openbao, own_postgres15, own_postgres18, own_processes
+from tests.live.servers import *  # noqa: F403 - its fixtures
 
-__all__ = [
-    "kubernetes",
-    "lab_ca",
-    "own_folder",
-    "own_openbao",
-    "own_postgres15",
-    "own_postgres18",
-    "own_processes",
-]
+__all__ = ["kubernetes", "lab_ca"]
 
 MANAGED_ADMIN = "cloud_admin"
 PACKAGE = ("components", "tekton", "policy", "pyproject.toml", "README.md", "LICENSE")

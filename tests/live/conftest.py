@@ -29,28 +29,10 @@ from tests.live.checked_stack import Stack, clean, named
 from tests.live.deployment import Deployment, Lease, Leased, deploy
 from tests.live.guards import Config, Guard, Place, config_of, logins, tokens, wait_until
 from tests.live.runner_tasks import Start
-from tests.live.servers import (
-    own_folder,
-    own_openbao,
-    own_postgres,
-    own_postgres15,
-    own_postgres18,
-    own_processes,
-    own_sites,
-)
+from tests.live.servers import *  # noqa: F403 - its fixtures
 from tests.live.shop_runs import Shop, open_shop
 from tests.live.sites import Sites
 from tests.live.task_runs import Begin, begin_on, config_map
-
-__all__ = [
-    "own_folder",
-    "own_openbao",
-    "own_postgres",
-    "own_postgres15",
-    "own_postgres18",
-    "own_processes",
-    "own_sites",
-]
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,16 @@ from lab.postgres_binaries import binaries
 from lab.processes import Processes
 from tests.live.sites import Sites
 
+__all__ = [
+    "own_folder",
+    "own_openbao",
+    "own_postgres",
+    "own_postgres15",
+    "own_postgres18",
+    "own_processes",
+    "own_sites",
+]
+
 
 @pytest.fixture(scope="session", name="lab_folder")
 def own_folder() -> Iterator[Path]:

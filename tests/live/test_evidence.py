@@ -52,7 +52,7 @@ def test_a_run_is_in_the_evidence_of_its_environment(
     assert "ci/run-reader" in files["access.json"]
     not_there = [one["where"] for one in json.loads(files["verify.json"])["findings"] if one["id"] == "LV803"]
     assert not_there == [f"Kubernetes: ci/runlease-{shop.installation}"]
-    servers = json.loads(files["verify.json"])["asked"]
+    servers = json.loads(files["verify.json"])["answered"]
     assert servers[f"{shop.key}: server"] == f"PostgreSQL {shop.postgres.version}"
     assert servers.keys() == {f"{shop.key}: server", "Vault", "Kubernetes"}
     assert all(f"* {server}: `{version}`" in files["README.md"] for server, version in servers.items())

@@ -23,9 +23,9 @@ from lab.processes import Processes
 from lab.runner import TaskRunner
 from runlease.cli import main
 from runlease.provision.tekton import read_task
+from tests.live.catalogs import dump
 from tests.live.deployment import NAMESPACE, Deployment, Lease, deploy
 from tests.live.task_runs import config_map
-from tests.live.verify.test_verify_login import CATALOGS
 
 LOGGED = {
     "logging_collector": "on",
@@ -243,10 +243,9 @@ VAULT_LISTS = ("sys/mounts", "sys/auth", "sys/audit", "sys/policies/acl?list=tru
 def _everything(traced: Traced) -> str:
     """Catalogs and a table with the versions of their rows, and what OpenBao lists of itself and its leases."""
     site = traced.site
-    rows = [site.rows(f"SELECT xmin::text, t::text FROM {one} t ORDER BY 2") for one in (*CATALOGS, "app.items")]  # noqa: S608 - ours
     leases = f"sys/leases/lookup/{site.installation}-db/creds?list=true"
     asked = (site.openbao.request("GET", f"/{one}", token=site.openbao.root_token) for one in (*VAULT_LISTS, leases))
-    return str((rows, [one["data"] for one in asked]))
+    return str((dump(site, "app.items"), [one["data"] for one in asked]))
 
 
 @pytest.mark.usefixtures("vault")

@@ -27,7 +27,7 @@ class Commands:
 
     def __call__(self, arguments: Sequence[str]) -> int:
         self.asked.append(tuple(arguments))
-        servers = {"asked": {"Vault": "OpenBao 2.7.1"}}
+        servers = {"answered": {"Vault": "OpenBao 2.7.1"}}
         print(json.dumps(servers) if arguments[0] == "verify" else f"answer of {arguments[0]}")
         code = self.codes.get("prove" if "--prove" in arguments else arguments[0], 0)
         if code == 2:

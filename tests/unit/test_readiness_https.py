@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import threading
@@ -68,3 +69,14 @@ def test_a_ca_file_without_a_certificate_is_named(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
     with pytest.raises(UnreachableError, match="holds no certificate"):
         get("https://localhost:1", tmp_path / "ca.pem")
+
+
+def test_a_ca_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
+    ca = CertificateAuthority(tmp_path).certificate
+    for _ in range(2):
+        with pytest.raises(UnreachableError, match="nothing listens there"):
+            get("https://localhost:1", ca)
+    ca.write_text("no certificate")
+    os.utime(ca, ns=(0, 0))  # two writes can fall into one tick of the clock
+    with pytest.raises(UnreachableError, match="holds no certificate"):
+        get("https://localhost:1", ca)

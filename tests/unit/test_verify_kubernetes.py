@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runlease.config import load
-from runlease.evidence.verify.check import Asked, Found, NotTried, Told
+from runlease.evidence.verify.check import Answered, Found, NotTried, Told
 from runlease.evidence.verify.edge_kubernetes import judge, verify_kubernetes
 from runlease.readers.https import Answer, UnreachableError
 from tests.unit.config_edits import settings_with
@@ -45,12 +45,16 @@ def asked(answers: dict[str, Answer]) -> list[Told]:
 
 def test_each_object_of_the_settings_is_asked_for() -> None:
     answers = asked({DISCOVERY: HERE, "/version": Answer(200, {"gitVersion": "v1.34.4"})})
-    assert answers[0] == Asked("Kubernetes", "kube-apiserver v1.34.4")
+    assert answers[0] == Answered("Kubernetes", "kube-apiserver v1.34.4")
     assert {(one.id, one.object) for one in answers if isinstance(one, Found)} == {
         ("LV801", "ci/shop-release-migrate"),
         ("LV801", "ci/shop-check-check"),
         ("LV803", "ci/runlease-shop-prod"),
     }
+
+
+def test_a_cluster_that_does_not_say_its_version_has_answered() -> None:
+    assert asked({DISCOVERY: HERE})[0] == Answered("Kubernetes", "kube-apiserver")
 
 
 @pytest.mark.parametrize("said", [Answer(200, {"issuer": "https://another"}), Answer(403, {})])

@@ -13,7 +13,7 @@ import pytest
 from runlease.access import Unread
 from runlease.access.rules import Acceptance, Severity
 from runlease.config import Settings, load
-from runlease.evidence.verify.check import Asked, Found, NotTried, Verified
+from runlease.evidence.verify.check import Answered, Found, NotTried, Verified
 from runlease.evidence.verify.checks import CHECKS
 from runlease.evidence.verify.edge import together
 from runlease.evidence.verify.edge_vault import not_read
@@ -87,15 +87,15 @@ def test_a_name_moves_no_cursor() -> None:
     assert all(line.isprintable() for line in text.splitlines())
 
 
-def test_who_was_asked_is_told_with_its_version() -> None:
-    servers = [Asked("Vault", "OpenBao 2.7.1"), Asked("shop: server", "PostgreSQL <18.4>")]
+def test_who_answered_is_told_with_its_version() -> None:
+    servers = [Answered("Vault", "OpenBao 2.7.1"), Answered("shop: server", "PostgreSQL <18.4>")]
     verified = together("x", [LOW, *reversed(servers)], (), TODAY)
     assert as_text(verified).splitlines()[-3:] == [
-        "Asked (2)",
+        "Answered (2)",
         "  Vault: OpenBao 2.7.1",
         "  shop: server: PostgreSQL <18.4>",
     ]
-    assert json.loads(as_json(verified))["asked"] == {"Vault": "OpenBao 2.7.1", "shop: server": "PostgreSQL <18.4>"}
+    assert json.loads(as_json(verified))["answered"] == {"Vault": "OpenBao 2.7.1", "shop: server": "PostgreSQL <18.4>"}
     assert "<li><p>shop: server: PostgreSQL &lt;18.4&gt;</p></li>" in as_html(verified)
 
 

@@ -79,9 +79,10 @@ def _wanted(given: argparse.Namespace) -> Wanted:
     logs += ["--postgres-log", *given.postgres_log]
     for name, files in (("--audit-log", given.audit_log), ("--api-audit-log", given.api_audit_log)):
         logs += [name, *files] if files else []
+    login = ["--login", given.login] if given.login else []
     return Wanted(
         str(given.stack_file),
-        (*(("--login", given.login) if given.login else ()), *(["--kubernetes"] if given.cluster else [])),
+        (*login, *(["--kubernetes"] if given.cluster else [])),
         (*tokens, *(["--mint"] if given.mint else [])) if tokens or given.mint else None,
         tuple(logs) if given.postgres_log else None,
     )
@@ -112,7 +113,7 @@ def _versions(stack_file: Path) -> dict[str, str]:
 
 def _servers(verified: Path) -> dict[str, str]:
     """Versions as the servers said them; none where the verification has no answer."""
-    return dict(json.loads(verified.read_text(encoding="utf-8"))["asked"]) if verified.exists() else {}
+    return dict(json.loads(verified.read_text(encoding="utf-8"))["answered"]) if verified.exists() else {}
 
 
 def _sha256(path: Path) -> str:

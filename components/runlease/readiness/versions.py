@@ -23,11 +23,16 @@ VAULT_BRANCHES = {(1, 21): (1, 21, 5), (1, 20): (1, 20, 10), (1, 19): (1, 19, 16
 _NUMBERS = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
 
+def postgres_name(version: int) -> str:
+    """`server_version_num` as people say it: `PostgreSQL 15.18` for 150018."""
+    return "PostgreSQL {}.{}".format(*divmod(version, 10_000))
+
+
 def postgres_version(where: str, version: int) -> Iterator[Finding]:
     """Judge `server_version_num`, such as 150018 for 15.18."""
     major, minor = divmod(version, 10_000)
     oldest, newest = min(POSTGRES_FLOORS), max(POSTGRES_FLOORS)
-    got = f"got PostgreSQL {major}.{minor}"
+    got = f"got {postgres_name(version)}"
     if major < oldest:
         yield error(
             where, f"not supported ({got}, expected {oldest} to {newest})", f"upgrade to {newest} with pg_upgrade"
@@ -48,10 +53,14 @@ def is_openbao(health: Mapping[str, Any]) -> bool:
     return "enterprise" not in health and not str(health.get("version", "")).startswith(("0.", "1."))
 
 
+def engine_name(health: Mapping[str, Any]) -> str:
+    """`OpenBao 2.7.1`; without a number where `sys/health` names none."""
+    return f"{'OpenBao' if is_openbao(health) else 'Vault'} {health.get('version', '')}".strip()
+
+
 def engine_version(where: str, health: Mapping[str, Any]) -> Iterator[Finding]:
     """Judge the version that `sys/health` names."""
     text = str(health.get("version", ""))
-    name = "OpenBao" if is_openbao(health) else "Vault"
     found = _NUMBERS.match(text)
     if not found:
         yield warning(
@@ -59,11 +68,11 @@ def engine_version(where: str, health: Mapping[str, Any]) -> Iterator[Finding]:
         )
         return
     major, minor, patch = map(int, found.groups())
-    floor = OPENBAO_FLOOR if name == "OpenBao" else VAULT_BRANCHES.get((major, minor), VAULT_FLOOR)
+    floor = OPENBAO_FLOOR if is_openbao(health) else VAULT_BRANCHES.get((major, minor), VAULT_FLOOR)
     if (major, minor, patch) < floor:
         least = ".".join(map(str, floor))
         yield warning(
             where,
-            f"has known security holes (got {name} {text}, expected at least {least})",
+            f"has known security holes (got {engine_name(health)}, expected at least {least})",
             f"upgrade to {least} or later",
         )

@@ -22,7 +22,7 @@ def test_a_clean_site_with_leases_held_has_no_finding_but_the_explained(verifier
     with verifier.site.leased("migrator"), verifier.site.leased("sandbox"):
         answer = verifier.told()
     assert answer["partial"] == []
-    assert answer["asked"].keys() == {f"{verifier.site.key}: server", "Vault"}
+    assert answer["answered"].keys() == {f"{verifier.site.key}: server", "Vault"}
     assert ids(answer["findings"]) == EXPLAINED
     assert verifier.run("--fail-on", "critical")[0] == 0
     assert verifier.run()[0] == 3

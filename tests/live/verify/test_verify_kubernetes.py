@@ -13,7 +13,7 @@ import yaml
 
 from lab.kubernetes import Kubernetes
 from runlease.config import Settings, load
-from runlease.evidence.verify.check import Asked, Found, NotTried, Told
+from runlease.evidence.verify.check import Answered, Found, NotTried, Told
 from runlease.evidence.verify.edge_kubernetes import verify_kubernetes
 from runlease.readers.api_server import Ask, by_kubectl
 from tests.unit.config_edits import at, settings_with
@@ -74,6 +74,6 @@ def test_what_is_not_in_the_cluster_is_found(kubernetes: Kubernetes, settings: S
 
 def test_what_may_not_be_read_is_not_tried(kubernetes: Kubernetes, settings: Settings, tmp_path: Path) -> None:
     server, *answers = verify_kubernetes(settings, asking(kubeconfig_of(kubernetes, tmp_path, may=False)))
-    assert isinstance(server, Asked)
+    assert isinstance(server, Answered)
     assert len(answers) == 3
     assert all(isinstance(one, NotTried) and "got 403" in one.why for one in answers)

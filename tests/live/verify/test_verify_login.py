@@ -11,6 +11,7 @@ import pytest
 from psycopg.sql import SQL, Identifier, Literal
 
 from runlease.evidence.verify import checks, edge_postgresql
+from tests.live.catalogs import dump
 from tests.live.deployment import Deployment
 from tests.live.sites import Sites
 from tests.live.verifying import EXPLAINED, Verifier, ids
@@ -86,28 +87,6 @@ def test_a_server_that_does_not_answer_is_not_tried_and_vault_is(verifier: Verif
     assert text.startswith("PARTIAL, ")
     assert "nothing listens there" in text
     assert "has another connection_url" in text, "what Vault dials is not what the settings say now"
-
-
-CATALOGS = (
-    "pg_attribute",
-    "pg_auth_members",
-    "pg_authid",
-    "pg_class",
-    "pg_db_role_setting",
-    "pg_default_acl",
-    "pg_namespace",
-    "pg_parameter_acl",
-    "pg_policy",
-    "pg_proc",
-    "pg_shdepend",
-    "pg_shdescription",
-    "pg_trigger",
-)
-
-
-def dump(site: Deployment) -> str:
-    """All that a verification could have changed, with the versions of the rows."""
-    return str([site.rows(f"SELECT xmin::text, t::text FROM {one} t ORDER BY 2") for one in CATALOGS])  # noqa: S608 - ours
 
 
 def test_nothing_is_changed(verifier: Verifier) -> None:

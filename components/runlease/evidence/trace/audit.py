@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from runlease.evidence.moments import moment
@@ -58,6 +59,10 @@ class Audit:
     def unknown(self) -> list[Lease]:
         """Leases whose login is not known."""
         return [*self.hashed.values(), *self.nameless]
+
+    def every(self) -> Iterator[Lease]:
+        """All leases, those whose login is not known last."""
+        return chain(self.leases.values(), self.unknown())
 
     def _take(self, entry: Mapping[str, Any]) -> None:
         request, response = entry.get("request") or {}, entry.get("response") or {}

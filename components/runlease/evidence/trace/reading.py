@@ -91,7 +91,7 @@ class _Reading:
     # --- Kubernetes
 
     def api_audit_logs(self) -> None:
-        self.creations = Creations([*self.audit.leases.values(), *self.audit.unknown()], self.sources.controller)
+        self.creations = Creations(self.audit.every(), self.sources.controller)
         fix = "name what kube-apiserver wrote to its --audit-log-path"
         kind = "audit log of the API server"
         self._audit_log(kind, self.sources.api_audit, self.creations.read, "JSON lines of audit.k8s.io/v1", fix)
@@ -109,33 +109,35 @@ class _Reading:
                     raise ReadError(f"{path}: is no {kind} (got other lines, expected {expected}). Fix: {fix}")
 
     def ask_for_run(self) -> None:
-        known, unknown = list(self.audit.leases.values()), self.audit.unknown()
-        if self.question.run:
-            joined = bool(self.sources.owners.known or self.creations.known)
-            if not joined:
-                self.partial.append(
-                    "Kubernetes was not asked (--kubernetes or --api-audit-log): pods are found by their names, which "
-                    "whoever makes a TaskRun chooses"
-                )
-            elif others := sum(self._of_no_run(lease) for lease in [*known, *unknown]):
-                self.notes.append(
-                    f"of {others} other leases the run is not known: ask for them by pod, or name more logs"
-                )
-            unknown = [lease for lease in unknown if self._of_run(lease, joined)]
-            self.wanted = frozenset(lease.login for lease in known if self._of_run(lease, joined))
-        if unknown:
-            who = "leases of this run" if self.question.run else "leases of the audit log"
-            self.partial.append(f"{len(unknown)} {who} have no username, or the hash of none in these logs")
+        if not self.question.run:
+            self._note_unknown("of the audit log", len(self.audit.unknown()))
+            return
+        joined = self.sources.owners.known or self.creations.known
+        found, others = list[Lease](), 0
+        for lease in self.audit.every():
+            owner = self._owner(lease)
+            if self._is_asked_for(lease, owner, by_name=not joined):
+                found.append(lease)
+            elif owner.doubt and not (owner.pipeline_run or owner.forged):
+                others += 1
+        if not joined:
+            self.partial.append(
+                "Kubernetes was not asked (--kubernetes or --api-audit-log): pods are found by their names, which "
+                "whoever makes a TaskRun chooses"
+            )
+        elif others:
+            self.notes.append(f"of {others} other leases the run is not known: ask for them by pod, or name more logs")
+        self.wanted = frozenset(lease.login for lease in found) & self.audit.leases.keys()
+        self._note_unknown("of this run", sum(lease.login not in self.wanted for lease in found))
 
-    def _of_run(self, lease: Lease, joined: bool) -> bool:
-        """Whether it is of the run that is asked for; where nothing joins pods to runs, by the pod's name."""
-        asked, owner = self.question.run, self._owner(lease)
+    def _is_asked_for(self, lease: Lease, owner: Owner, *, by_name: bool) -> bool:
+        asked = self.question.run
         names = {owner.pipeline_run, owner.task_run, lease.pod, lease.pod_uid, lease.pod.removesuffix("-pod")}
-        return asked in names or (not joined and lease.pod.startswith(f"{asked}-"))
+        return asked in names or (by_name and lease.pod.startswith(f"{asked}-"))
 
-    def _of_no_run(self, lease: Lease) -> bool:
-        owner = self._owner(lease)
-        return bool(owner.doubt) and not (owner.pipeline_run or owner.forged or self._of_run(lease, joined=True))
+    def _note_unknown(self, whose: str, count: int) -> None:
+        if count:
+            self.partial.append(f"{count} leases {whose} have no username, or the hash of none in these logs")
 
     def _owner(self, lease: Lease) -> Owner:
         return self.creations.of(lease, self.sources.owners.of(lease))

@@ -83,8 +83,8 @@ class NotTried:
 
 
 @dataclass(frozen=True, order=True)
-class Asked:
-    """A server that answered, and its version as it says it: `Asked("shop: server", "PostgreSQL 18.4")`."""
+class Answered:
+    """A server that answered, and its version as it says it: `Answered("shop: server", "PostgreSQL 18.4")`."""
 
     place: str
     version: str
@@ -93,18 +93,18 @@ class Asked:
         return f"{self.place}: {self.version}"
 
 
-Told = Found | NotTried | Asked
+Told = Found | NotTried | Answered
 """What a look at a server yields."""
 
 
 @dataclass(frozen=True)
 class Verified:
-    """All that was found, accepted or not, what was not tried, and who was asked."""
+    """All that was found, accepted or not, what was not tried, and who answered."""
 
     installation: str
     found: tuple[Found, ...]
     not_tried: tuple[NotTried, ...]
-    asked: tuple[Asked, ...] = ()
+    answered: tuple[Answered, ...] = ()
 
     def at_least(self, severity: Severity) -> bool:
         """Whether anything of that severity or worse was found that nobody accepted."""

@@ -10,7 +10,7 @@ import psycopg
 
 from runlease.access.rules import Acceptance
 from runlease.config import Settings, to_acceptances
-from runlease.evidence.verify.check import Asked, Found, NotTried, Told, Verified
+from runlease.evidence.verify.check import Answered, Found, NotTried, Told, Verified
 from runlease.evidence.verify.drift import verify_drift
 from runlease.evidence.verify.edge_kubernetes import verify_kubernetes
 from runlease.evidence.verify.edge_postgresql import Session, live_logins, verify_server
@@ -53,17 +53,17 @@ def verify(asking: Asking) -> Verified:
 def together(installation: str, answers: Iterable[Told], acceptances: Sequence[Acceptance], today: date) -> Verified:
     """The answers in their order, the worst first, then by id and place; what is accepted today is marked. Pure."""
     bearing = {(one.rule, one.where): one for one in acceptances if today <= one.until}
-    found, not_tried, asked = set[Found](), set[NotTried](), set[Asked]()
+    found, not_tried, answered = set[Found](), set[NotTried](), set[Answered]()
     for one in answers:
         match one:
             case Found():
                 found.add(replace(one, accepted=one.accepted or bearing.get((one.id, one.where))))
             case NotTried():
                 not_tried.add(one)
-            case Asked():
-                asked.add(one)
+            case Answered():
+                answered.add(one)
     order = sorted(found, key=lambda one: (-one.severity.value, one.id, one.place, one.object, one.what, one.mend))
-    return Verified(installation, tuple(order), tuple(sorted(not_tried)), tuple(sorted(asked)))
+    return Verified(installation, tuple(order), tuple(sorted(not_tried)), tuple(sorted(answered)))
 
 
 def _answers(asking: Asking, today: date) -> Iterator[Told]:

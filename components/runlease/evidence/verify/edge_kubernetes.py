@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from runlease.access.rules import Severity
 from runlease.config import Settings, kubernetes_objects
-from runlease.evidence.verify.check import Asked, Found, NotTried, Told
+from runlease.evidence.verify.check import Answered, Found, NotTried, Told
 from runlease.readers.api_server import Ask, expect_cluster
 from runlease.readers.https import Answer, UnreachableError
 
@@ -16,7 +16,7 @@ def verify_kubernetes(settings: Settings, ask: Ask) -> Iterator[Told]:
     """Ask for each object that the settings declare; what may not be read is not tried."""
     try:
         expect_cluster(ask, settings.cluster.issuer)
-        yield Asked(_PLACE, f"kube-apiserver {ask('/version').body.get('gitVersion', 'of no version that it says')}")
+        yield Answered(_PLACE, f"kube-apiserver {ask('/version').body.get('gitVersion', '')}".strip())
         for kind, namespace, name in kubernetes_objects(settings):
             answer = ask(f"/api/v1/namespaces/{namespace}/{kind}/{name}")
             yield from judge(kind, namespace, name, answer)

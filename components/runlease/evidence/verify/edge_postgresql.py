@@ -8,10 +8,10 @@ import psycopg
 
 from runlease.access.rules import Severity
 from runlease.access.sql import identifier
-from runlease.evidence.verify.check import Asked, Check, Found, NotTried, Scope, Told
+from runlease.evidence.verify.check import Answered, Check, Found, NotTried, Scope, Told
 from runlease.evidence.verify.checks import CHECKS
 from runlease.evidence.verify.site import PRELUDE, Site
-from runlease.readiness.versions import postgres_version
+from runlease.readiness.versions import postgres_name, postgres_version
 
 Session = psycopg.Connection[Any]
 Open = Callable[[str], Session]
@@ -88,7 +88,7 @@ def ask(site: Site, session: Session, checks: Iterable[Check]) -> Iterator[Found
 
 
 def _version(site: Site, version: int) -> Iterator[Told]:
-    yield Asked(f"{site.key}: server", "PostgreSQL {}.{}".format(*divmod(version, 10_000)))
+    yield Answered(f"{site.key}: server", postgres_name(version))
     for one in postgres_version("", version):
         yield Found("LV615", "old-version", Severity.HIGH, f"{site.key}: server", "PostgreSQL", one.problem, one.fix)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from runlease.access import Unread
 from runlease.config import Settings
 from runlease.config.made import database_mount
-from runlease.evidence.verify.check import Asked, NotTried, Told
+from runlease.evidence.verify.check import Answered, NotTried, Told
 from runlease.evidence.verify.vault import VaultFacts, judge
 from runlease.readers.engine import Engine
 from runlease.readers.error import ReadError
 from runlease.readers.https import UnreachableError, get
-from runlease.readiness.versions import is_openbao
+from runlease.readiness.versions import engine_name
 
 Logins = Callable[[], tuple[str, ...]]
 """Names of the leased logins that are there now."""
@@ -32,8 +32,7 @@ def verify_vault(settings: Settings, folder: Path, token: str, logins: Logins) -
         yield NotTried("Vault", "Vault", problem, fix or "open the way to it")
         return
     if facts.health:
-        name = "OpenBao" if is_openbao(facts.health) else "Vault"
-        yield Asked("Vault", f"{name} {facts.health.get('version', 'of no version that it says')}")
+        yield Answered("Vault", engine_name(facts.health))
     yield from judge(settings, facts)
     yield from map(not_read, engine.unread)
 

@@ -34,10 +34,10 @@ def _lines(verified: Verified) -> Iterator[str]:
         for missing in verified.not_tried:
             yield f"  {missing.place}: {missing.what}: {missing.why}"
             yield f"    Fix: {missing.fix}"
-    if verified.asked:
+    if verified.answered:
         yield ""
-        yield f"Asked ({len(verified.asked)})"
-        yield from (f"  {one}" for one in verified.asked)
+        yield f"Answered ({len(verified.answered)})"
+        yield from (f"  {one}" for one in verified.answered)
 
 
 def headline(verified: Verified) -> str:
@@ -48,10 +48,10 @@ def headline(verified: Verified) -> str:
 
 
 def as_json(verified: Verified) -> str:
-    """Who was asked, findings with all their fields, what was not tried, and the number of findings by severity."""
+    """Who answered, findings with all their fields, what was not tried, and the number of findings by severity."""
     told = {
         "installation": verified.installation,
-        "asked": {one.place: one.version for one in verified.asked},
+        "answered": {one.place: one.version for one in verified.answered},
         "partial": [str(one) for one in verified.not_tried],
         "findings": [
             {

@@ -28,7 +28,7 @@ def _page(verified: Verified) -> Iterator[str]:
         yield from listed(str(severity).capitalize(), found)
     yield from listed("Accepted", [_found(one) for one in verified.found if one.accepted is not None])
     yield from listed("Not tried", map(_not_tried, verified.not_tried))
-    yield from listed("Asked", (f"<p>{text(one)}</p>" for one in verified.asked))
+    yield from listed("Answered", (f"<p>{text(one)}</p>" for one in verified.answered))
     yield end()
 
 
