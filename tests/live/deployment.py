@@ -18,6 +18,7 @@ from lab.issuer import TokenIssuer
 from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
 from lab.stack import Servers, Settings, apply_without_pulumi, on_servers
+from tests.live.catalogs import dump
 from tests.live.statements import worded
 
 PROFILES = ("reader", "seeder", "migrator", "verifier", "sandbox")
@@ -155,6 +156,11 @@ class Deployment:
         """What the superuser reads in the database."""
         with self.as_superuser() as session:
             return session.execute(query.encode(), values).fetchall()
+
+    def dump(self, *tables: str) -> list[tuple[str, str, str]]:
+        """All that a command could have changed here, and in these tables."""
+        with self.as_superuser() as session:
+            return dump(session, self.key, *tables)
 
     def leased_logins(self) -> list[str]:
         """The logins of leases on this database that can log in; those of other databases stand on the same server."""

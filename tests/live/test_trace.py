@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -23,7 +24,6 @@ from lab.processes import Processes
 from lab.runner import TaskRunner
 from runlease.cli import main
 from runlease.provision.tekton import read_task
-from tests.live.catalogs import dump
 from tests.live.deployment import NAMESPACE, Deployment, Lease, deploy
 from tests.live.task_runs import config_map
 
@@ -240,12 +240,12 @@ def test_without_vault_a_hashed_lease_makes_the_answer_partial(
 VAULT_LISTS = ("sys/mounts", "sys/auth", "sys/audit", "sys/policies/acl?list=true", "identity/entity/id?list=true")
 
 
-def _everything(traced: Traced) -> str:
+def _everything(traced: Traced) -> list[Any]:
     """Catalogs and a table with the versions of their rows, and what OpenBao lists of itself and its leases."""
     site = traced.site
     leases = f"sys/leases/lookup/{site.installation}-db/creds?list=true"
     asked = (site.openbao.request("GET", f"/{one}", token=site.openbao.root_token) for one in (*VAULT_LISTS, leases))
-    return str((dump(site, "app.items"), [one["data"] for one in asked]))
+    return [*site.dump("app.items"), *(one["data"] for one in asked)]
 
 
 @pytest.mark.usefixtures("vault")

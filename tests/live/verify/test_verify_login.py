@@ -11,7 +11,6 @@ import pytest
 from psycopg.sql import SQL, Identifier, Literal
 
 from runlease.evidence.verify import checks, edge_postgresql
-from tests.live.catalogs import dump
 from tests.live.deployment import Deployment
 from tests.live.sites import Sites
 from tests.live.verifying import EXPLAINED, Verifier, ids
@@ -91,9 +90,9 @@ def test_a_server_that_does_not_answer_is_not_tried_and_vault_is(verifier: Verif
 
 def test_nothing_is_changed(verifier: Verifier) -> None:
     log = verifier.site.openbao.audit_log
-    size, before = log.stat().st_size, dump(verifier.site)
+    size, before = log.stat().st_size, verifier.site.dump()
     verifier.run("--login", LOGIN)
-    assert dump(verifier.site) == before
+    assert verifier.site.dump() == before
     told = [json.loads(line)["request"] for line in log.read_bytes()[size:].splitlines()]
     assert {one["operation"] for one in told} == {"read", "list"}
 

@@ -10,6 +10,10 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier, Literal
 
+from lab.certificates import CertificateAuthority
+from lab.postgres import PostgresServer
+from lab.postgres_binaries import binaries
+from lab.processes import Processes
 from runlease.config import load
 from runlease.evidence.verify.check import Found, NotTried
 from runlease.evidence.verify.checks import CHECKS
@@ -139,6 +143,19 @@ def test_a_library_that_is_loaded_into_sessions_is_found(audited: Deployment, si
         assert found.object == "session_preload_libraries"
         session.execute("SET session_preload_libraries = auto_explain")
         assert asked(site, session, "LV616") == []
+
+
+def test_a_server_where_a_transaction_may_outlive_its_session_is_found(
+    audited: Deployment, site: Site, lab_folder: Path, lab_ca: CertificateAuthority, processes: Processes
+) -> None:
+    folder = lab_folder / f"prepared-{audited.major}"
+    folder.mkdir(mode=0o711)
+    program, settings = binaries(audited.major), {"max_prepared_transactions": 2}
+    server = PostgresServer.start(folder, lab_ca, processes, program, unsafe_no_fsync=True, settings=settings)
+    with server.connect() as session:
+        (found,) = asked(site, session, "LV617")
+    assert found.object == "max_prepared_transactions"
+    assert "is 2" in str(found)
 
 
 def test_statements_that_are_not_logged_are_found_unless_pgaudit_or_log_statement_logs_them(

@@ -173,4 +173,16 @@ SERVER = (
         scope=Scope.SERVER,
         needs="GRANT pg_read_all_settings TO {login};",
     ),
+    Check(
+        "LV617",
+        "prepared-transactions",
+        Severity.HIGH,
+        "No transaction outlives its session, and so no lock outlives a lease.",
+        """
+        SELECT name AS object, format('is %%s', setting) AS detail,
+               'ALTER SYSTEM SET max_prepared_transactions = 0; -- then restart the server' AS mend
+          FROM pg_settings WHERE name = 'max_prepared_transactions' AND setting <> '0'
+        """,
+        scope=Scope.SERVER,
+    ),
 )

@@ -41,10 +41,33 @@ BEGIN
     RAISE EXCEPTION 'runlease: login % was not made by %', quote_literal(p_login), session_user
       USING ERRCODE = 'insufficient_privilege';
   END IF;
-  EXECUTE format('ALTER ROLE %I NOLOGIN CONNECTION LIMIT 0 PASSWORD NULL', p_login);
+  -- Vault and a sweep may drop the same login at once. A comment locks the role: whoever comes second waits here.
+  BEGIN
+    EXECUTE format('COMMENT ON ROLE %I IS %L', p_login, v_mark);
+  EXCEPTION WHEN undefined_object THEN
+    RETURN 'absent';
+  END;
   -- Membership lets the broker end the login's sessions and drop what it owns; it goes with the role.
   EXECUTE format('GRANT %I TO %I', p_login, current_user)
           || CASE WHEN current_setting('server_version_num')::int >= 160000 THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
+  -- A login may always change its own password, and so hold its row in a transaction that it never ends: its sessions
+  -- go first, and again where one came back in the meantime.
+  FOR v_try IN 1 .. 10 LOOP
+    PERFORM pg_stat_clear_snapshot();
+    PERFORM pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.usesysid = v_oid;
+    BEGIN
+      PERFORM set_config('lock_timeout', '1s', true);
+      EXECUTE format('ALTER ROLE %I NOLOGIN CONNECTION LIMIT 0 PASSWORD NULL', p_login);
+      EXIT;
+    -- internal_error: "tuple concurrently updated", where it changed its password a moment before.
+    EXCEPTION WHEN lock_not_available OR internal_error THEN
+      IF v_try = 10 THEN
+        RAISE;
+      END IF;
+    END;
+  END LOOP;
+  PERFORM set_config('lock_timeout', '10s', true);
+  PERFORM pg_stat_clear_snapshot();
   PERFORM pg_terminate_backend(a.pid, 3000) FROM pg_stat_activity a WHERE a.usesysid = v_oid;
   BEGIN
     IF EXISTS (SELECT FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner
