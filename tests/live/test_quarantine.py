@@ -58,3 +58,25 @@ def test_a_quarantined_sandbox_keeps_nothing_that_can_be_used(site: Deployment) 
     with undroppable(site, "sandbox") as (lease, _):
         site.revoke(lease)
         assert_quarantined(site, lease)
+
+
+REFUSING = """
+CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql
+AS $$ BEGIN RAISE 'nothing is dropped here'; END $$;
+CREATE EVENT TRIGGER refuse ON sql_drop EXECUTE FUNCTION public.refuse()
+"""
+
+
+def test_whatever_error_keeps_a_login_from_being_dropped_it_is_quarantined(site: Deployment) -> None:
+    lease = site.take("sandbox")
+    oid = oid_of(site, lease)
+    with site.as_superuser() as session:
+        session.execute(REFUSING)
+        try:
+            site.revoke(lease)
+            assert_quarantined(site, lease)
+        finally:
+            session.execute("DROP EVENT TRIGGER refuse; DROP FUNCTION public.refuse()")
+    assert any("nothing is dropped here" in line for line in site.log_lines())
+    assert drop(site, lease) == "dropped"
+    assert left(site, lease, oid) == NOTHING

@@ -77,8 +77,8 @@ BEGIN
     EXECUTE format('DROP OWNED BY %I', p_login);
     EXECUTE format('DROP ROLE %I', p_login);
     v_outcome := 'dropped';
-  EXCEPTION WHEN dependent_objects_still_exist OR insufficient_privilege OR lock_not_available OR query_canceled
-                 OR object_in_use OR deadlock_detected THEN
+  -- Whatever it is: an error here would leave the login alive until it expires. OTHERS is without query_canceled.
+  EXCEPTION WHEN OTHERS OR query_canceled THEN
     GET STACKED DIAGNOSTICS v_detail = PG_EXCEPTION_DETAIL, v_message = MESSAGE_TEXT;
     v_outcome := 'quarantined';
     FOR v_group IN SELECT r.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = v_oid LOOP
