@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
 
 import psycopg
 import pytest
@@ -14,7 +14,7 @@ from tests.live.deployment import Deployment
 
 
 @pytest.fixture
-def first(site: Deployment) -> Any:
+def first(site: Deployment) -> Iterator[psycopg.Connection]:
     """Vault's session that has made the login."""
     with site.as_vault(undone=False) as session:
         assert make(session) == DONE
@@ -39,21 +39,14 @@ def waits(site: Deployment, session: psycopg.Connection, dropping: Future[str]) 
     return False
 
 
-def test_who_comes_second_finds_it_gone(site: Deployment, first: psycopg.Connection) -> None:
+@pytest.mark.parametrize(("end", "outcome"), [("COMMIT", "absent"), ("ROLLBACK", "dropped")])
+def test_who_comes_second_waits_and_finds_it_gone_or_drops_it(
+    site: Deployment, first: psycopg.Connection, end: str, outcome: str
+) -> None:
     with site.as_vault(undone=False) as second, ThreadPoolExecutor(1) as thread:
         first.execute("BEGIN")
         assert dropped_by(first) == "dropped"
         dropping = thread.submit(dropped_by, second)
         assert waits(site, second, dropping)
-        first.execute("COMMIT")
-        assert dropping.result() == "absent"
-
-
-def test_who_comes_second_drops_it_where_the_first_did_not(site: Deployment, first: psycopg.Connection) -> None:
-    with site.as_vault(undone=False) as second, ThreadPoolExecutor(1) as thread:
-        first.execute("BEGIN")
-        assert dropped_by(first) == "dropped"
-        dropping = thread.submit(dropped_by, second)
-        assert waits(site, second, dropping)
-        first.execute("ROLLBACK")
-        assert dropping.result() == "dropped"
+        first.execute(end.encode())
+        assert dropping.result() == outcome
