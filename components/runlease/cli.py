@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -19,12 +20,24 @@ from runlease.readiness import as_json, as_text, check, has_errors
 from runlease.report import rules_page
 from runlease.tasks import FORMS, UID, Connection, WrapError, Wrapping, read_notices, wrap_file
 
-OK, WRONG_SETTINGS, FOUND_ERRORS = 0, 2, 3
-"""Exit codes. 1 is Python's own: the tool failed, and a traceback says how."""
+OK, INTERRUPTED, WRONG_SETTINGS, FOUND_ERRORS = 0, 1, 2, 3
+"""Exit codes. 1 is Python's own, too: the tool failed, and a traceback says how."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; what it returns is the program's exit code."""
+    """Run one command; what it returns is the program's exit code. SIGTERM ends it as Ctrl-C does: in good order."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return run(arguments)
+    except KeyboardInterrupt:
+        print("runlease: interrupted. What was taken is given back; nothing is said of the rest", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run one command, which may be a part of another: who interrupts it ends both."""
     given = _parser().parse_args(arguments)
     try:
         code: int = given.run(given)
@@ -48,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add(commands)
     trace.add(commands)
     verify.add(commands)
-    evidence.add(commands, main)
+    evidence.add(commands, run)
     return parser
 
 

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.faults import Fault, FaultyProxy
 from lab.issuer import LabIssuer
 from lab.kubernetes import Kubernetes
 from lab.openbao import OpenBao
@@ -23,6 +25,7 @@ from lab.postgres import PostgresServer
 from runlease.cli import main
 from runlease.evidence.exits import FOUND, FOUND_AND_PARTIAL, OK, PARTIAL
 from tests.live.deployment import MIGRATION, NAMESPACE, PROFILES, Deployment, deploy
+from tests.live.guards import wait_until
 from tests.live.provable import Provable, expired
 
 Prove = Callable[..., tuple[int, str]]
@@ -189,16 +192,43 @@ def test_a_server_that_cannot_be_reached_makes_it_partial(
     assert filed.left() == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_what_was_taken_is_given_back_when_it_is_interrupted(filed: Provable, typed: Typed, how: int) -> None:
+@contextmanager
+def typed_in(typed: Typed) -> Iterator[subprocess.Popen[bytes]]:
+    """The command as a process."""
     command = [sys.executable, "-c", "import sys; from runlease.cli import main; sys.exit(main())", "verify", "--prove"]
     with subprocess.Popen([*command, str(typed.file), *typed.tokens], stderr=subprocess.PIPE) as running:
-        end = time.monotonic() + 30
-        while not filed.left() and time.monotonic() < end:
-            time.sleep(0.01)
-        assert filed.left()
+        yield running
+
+
+INTERRUPTIONS = pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+
+
+@INTERRUPTIONS
+def test_what_was_taken_is_given_back_when_it_is_interrupted(filed: Provable, typed: Typed, how: int) -> None:
+    with typed_in(typed) as running:
+        wait_until(filed.left, "a login")
         running.send_signal(how)
-        _, said = running.communicate(timeout=30)
+        _, said = running.communicate(timeout=60)
     assert b"interrupted. What was taken is given back" in said
     assert running.returncode == 1
     assert filed.left() == []
+
+
+@INTERRUPTIONS
+def test_a_lease_that_vault_is_just_giving_is_awaited_and_given_back(
+    filed: Provable, proxy: FaultyProxy, tmp_path: Path, how: int
+) -> None:
+    settings = filed.written("reader", "seeder")
+    settings["vault"]["address"] = proxy.address
+    proxy.fail("/creds/reader", Fault.HELD)
+    with typed_in(typed_of(filed, settings, tmp_path)) as running:
+        wait_until(filed.left, "a login")
+        running.send_signal(how)
+        time.sleep(0.5)
+        assert running.poll() is None
+        proxy.heal()
+        _, said = running.communicate(timeout=60)
+    assert b"interrupted. What was taken is given back" in said
+    assert running.returncode == 1
+    assert filed.left() == []
+    assert proxy.asked("/creds/seeder") == 0

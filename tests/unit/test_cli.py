@@ -1,6 +1,7 @@
 """The command line: what it reads, what it exits with, and what it does not load."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,17 @@ def stack_file(tmp_path: Path) -> Path:
     path = tmp_path / "Pulumi.test.yaml"
     path.write_text(yaml.safe_dump({"config": {"runlease:access": SETTINGS}}))
     return path
+
+
+def test_a_terminated_command_ends_as_an_interrupted_one_and_says_so_in_one_line(
+    stack_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(runlease.cli, "check", lambda *_: signal.raise_signal(signal.SIGTERM))
+    assert main(["check", str(stack_file)]) == 1
+    said = "runlease: interrupted. What was taken is given back; nothing is said of the rest\n"
+    assert capsys.readouterr() == ("", said)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def found(monkeypatch: pytest.MonkeyPatch, *severities: Severity) -> None:

@@ -42,8 +42,8 @@ def out(tmp_path: Path) -> Path:
 
 def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commands: Commands, *arguments: str) -> int:
     stack_file = stack(tmp_path / "Pulumi.prod.yaml")
-    real = cli.main
-    monkeypatch.setattr(cli, "main", commands)
+    real = cli.run
+    monkeypatch.setattr(cli, "run", commands)
     return real(["evidence", str(stack_file), "--out", str(tmp_path / "bundle"), *arguments])
 
 

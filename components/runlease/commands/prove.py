@@ -1,7 +1,6 @@
 """`runlease verify --prove`: take each declared lease, and try what it may and may not do."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -14,8 +13,6 @@ from runlease.evidence.prove.attempts import Row
 from runlease.evidence.prove.edge_cluster import Cluster
 from runlease.evidence.prove.edge_proof import Prover, Report
 from runlease.evidence.prove.told_page import as_html
-
-FAILED = 1
 
 
 def add_arguments(parser: "argparse._ArgumentGroup") -> None:
@@ -53,15 +50,8 @@ def run(given: argparse.Namespace) -> int:
     settings, folder = read_stack_file(given.stack_file), given.stack_file.parent
     if missing := missing_files(settings, folder):
         raise ConfigError(missing)
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        report = _progress()
-        rows = Prover(settings, folder, _wallet(given, settings, report), given.writes, report).prove()
-    except KeyboardInterrupt:
-        print("prove: interrupted. What was taken is given back; nothing is said of the rest", file=sys.stderr)
-        return FAILED
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    report = _progress()
+    rows = Prover(settings, folder, _wallet(given, settings, report), given.writes, report).prove()
     write(given.output, _told(rows, given))
     return exit_code(found=any(row.broken for row in rows), partial=bool(told.partial(rows)))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from runlease.config import Settings, scheduled_identity
 from runlease.config.made import Scheduled, database_mount, jwt_role
+from runlease.evidence.interruption import postponed
 from runlease.readers.engine import ask
 from runlease.readers.error import ReadError
 from runlease.readers.https import SECONDS, Answer
@@ -69,8 +70,20 @@ class LeasingVault:
             )
         self.token = str(answer.body["auth"]["client_token"])
 
-    def take(self, lease: str) -> TakenLease | None:
-        """A lease of its own; None, and a reason, where it may not be taken."""
+    @contextmanager
+    def leased(self, lease: str) -> Iterator[TakenLease | None]:
+        """A lease of its own for the block; None, and a reason, where it may not be taken."""
+        taken = None
+        try:
+            with postponed():
+                taken = self._take(lease)
+            yield taken
+        finally:
+            if taken is not None:
+                with postponed():
+                    self._give_back(taken)
+
+    def _take(self, lease: str) -> TakenLease | None:
         path = f"{self.mount}/creds/{lease}"
         data = self.data(self.ask("GET", path, seconds=REVOKING), path, "read", whole=True)
         if not data:
@@ -117,14 +130,17 @@ class LeasingVault:
             raise ReadError(
                 f"--identity: no token (got {error}). Fix: run it in the pod that has the folder"
             ) from error
-        self.log_in(jwt_role(self.settings.installation, identity), jwt)
+        before = self.token
         try:
+            with postponed():
+                self.log_in(jwt_role(self.settings.installation, identity), jwt)
             yield
         finally:
-            self.leave()
+            if self.token != before:
+                with postponed():
+                    self.leave()
 
-    def give_back(self, taken: TakenLease) -> None:
-        """End a lease of its own; a reason, where that fails."""
+    def _give_back(self, taken: TakenLease) -> None:
         if (ended := self.revoke(taken.id)) != "revoked":
             self.missing.append(f"Vault: its own lease is not given back ({ended}); it ends with its ttl")
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
 import yaml
 from psycopg.errors import InsufficientPrivilege
 
+from lab.faults import Fault, FaultyProxy
 from lab.folders import private_folder
 from lab.https import RefusedError
 from lab.kubernetes import Kubernetes
@@ -28,6 +34,7 @@ from runlease.evidence.prove.tokens import Token
 from runlease.evidence.prove.wallet import Wallet
 from runlease.readers.session import password_variable
 from tests.live.deployment import MIGRATION, NAMESPACE, PROFILES, Deployment, deploy, settings_of
+from tests.live.guards import wait_until
 from tests.live.provable import named
 from tests.live.scheduled import Scheduled
 from tests.live.verifying import EXPLAINED
@@ -97,6 +104,29 @@ def test_its_pod_has_all_that_a_whole_answer_needs_and_leaves_nothing(audited: S
     assert code == FOUND
     assert audited.site.leased_logins() == []
     assert audited.site.leases("auditor") == 0
+
+
+def test_a_pod_that_is_stopped_gives_back_the_lease_that_vault_is_just_giving(
+    audited: Scheduled, proxy: FaultyProxy
+) -> None:
+    text = (audited.folder / "stack" / "stack.yaml").read_text()
+    stack = audited.folder / "stack" / "held.yaml"
+    stack.write_text(text.replace(audited.site.openbao.address, proxy.address))
+    proxy.fail("/creds/auditor", Fault.HELD)
+    command = [sys.executable, "-c", "import sys; from runlease.cli import main; sys.exit(main())", "verify"]
+    arguments = [str(stack), "--identity", str(audited.folder / "identity")]
+    environment = {**os.environ, **audited.environment}
+    with subprocess.Popen([*command, *arguments], env=environment, stdout=PIPE, stderr=PIPE) as running:
+        wait_until(audited.site.leased_logins, "a login")
+        running.terminate()
+        time.sleep(0.5)
+        assert running.poll() is None
+        proxy.heal()
+        printed, said = running.communicate(timeout=60)
+    assert said.decode() == "runlease: interrupted. What was taken is given back; nothing is said of the rest\n"
+    assert (running.returncode, printed) == (1, b"")
+    assert audited.site.leased_logins() == []
+    assert [proxy.asked(end) for end in ("/leases/revoke", "/revoke-self")] == [1, 1]
 
 
 def test_it_sees_what_is_wrong_in_each_of_the_three_systems(audited: Scheduled, verify: Verify) -> None:

@@ -1,9 +1,7 @@
 """One proof: take the leases, try, give them back. An edge: what is tried comes from pure modules."""
 
-import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -12,6 +10,7 @@ from psycopg.sql import SQL
 from runlease.access import Access, Public, Server
 from runlease.config import DatabaseSettings, Settings, to_access
 from runlease.config.made import jwt_role
+from runlease.evidence.interruption import postponed
 from runlease.evidence.prove.attempts import Attempt, Expected, Omitted, Outcome, Promise, Row
 from runlease.evidence.prove.edge_postgres import connected, connected_in_clear, look, session, tried
 from runlease.evidence.prove.edge_taken import Taken
@@ -47,7 +46,7 @@ class Prover:
             rows += self._take(access, taken)
             rows += self._try(access, taken)
         finally:
-            with _undisturbed():
+            with postponed():
                 self.report(f"giving back {len(taken.held)} leases")
                 rows += taken.give_back()
         return tuple(rows)
@@ -148,10 +147,7 @@ class Prover:
         for request in closed(access, held.lease, self.settings.jwt_mount, role):
             yield _requested(vault, request, held)
         for other, asked in other_leases(access, held.lease, held.identity):
-            ended, more = vault.take(other, held.identity, held.token)
-            if more is not None:
-                taken.held.insert(0, replace(more, stray=True))  # given back last, because its token ends with it
-            yield judge_answer(asked, ended)
+            yield judge_answer(asked, taken.lease(other, held.identity, held.token, stray=True))
         for request in revocations(access, held.lease, held.identity, ids):
             yield _requested(vault, request, held)
 
@@ -171,15 +167,3 @@ def _requested(vault: Vault, request: Request | Omitted, held: Held) -> Row:
         return omitted(request)
     ended = outcome(vault.request(request.method, request.path, request.body, held.token))
     return judge_answer(request.asked, ended)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Nobody interrupts what gives back; a second Ctrl-C waits for its end."""
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(one, signal.SIG_IGN) for one in signals]
-    try:
-        yield
-    finally:
-        for one, handler in zip(signals, before, strict=True):
-            signal.signal(one, handler)

@@ -3,14 +3,15 @@
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
 from psycopg.sql import SQL
 
-from runlease.access import Binding, Lease
+from runlease.access import Binding, Identity, Lease
 from runlease.config import DatabaseSettings
+from runlease.evidence.interruption import postponed
 from runlease.evidence.prove.attempts import Attempt, Expected, How, Omitted, Outcome, Promise, Row
 from runlease.evidence.prove.edge_postgres import gone, open_session, remains
 from runlease.evidence.prove.edge_vault import Held, Vault
@@ -41,10 +42,17 @@ class Taken:
         yield judge_answer(Answered(lease.name, f"log in as {identity}", Expected.ALLOWED), ended)
         if not vault_token:
             return
-        ended, held = self.vault.take(lease, identity, vault_token)
-        yield judge_answer(Answered(lease.name, f"take the lease as {identity}", Expected.ALLOWED), ended)
-        if held is not None:
-            self.held.append(held)
+        asked = Answered(lease.name, f"take the lease as {identity}", Expected.ALLOWED)
+        yield judge_answer(asked, self.lease(lease, identity, vault_token))
+
+    def lease(self, lease: Lease, identity: Identity, token: str, *, stray: bool = False) -> Outcome:
+        """Ask Vault for a lease with a token of its; how it ended. What comes is held before anything interrupts."""
+        with postponed():
+            ended, held = self.vault.take(lease, identity, token)
+            if held is not None:
+                # A stray one is given back last, because its token ends with it.
+                self.held.insert(0 if stray else len(self.held), replace(held, stray=stray))
+        return ended
 
     def give_back(self) -> list[Row]:
         """Give everything back, the last first; a lease that cannot be given back does not keep the others."""

@@ -8,6 +8,7 @@ from typing import Any
 from runlease.access import Identity, Lease
 from runlease.config import Settings
 from runlease.config.made import creds_path, jwt_role
+from runlease.evidence.interruption import postponed
 from runlease.evidence.prove.attempts import Outcome
 from runlease.evidence.prove.edge_postgres import Credential
 from runlease.readers.engine import ask
@@ -42,11 +43,12 @@ class Vault:
     def log_in(self, identity: Identity, jwt: str) -> tuple[Outcome, str]:
         """Log in to the role of `identity`; how it ended, and Vault's token or nothing."""
         body = {"role": jwt_role(self.settings.installation, identity), "jwt": jwt}
-        answer = self.request("POST", f"auth/{self.settings.jwt_mount}/login", body)
-        auth = answer.body.get("auth")
-        token = str(auth.get("client_token") or "") if isinstance(auth, dict) else ""
-        if token:
-            self.tokens.append(token)
+        with postponed():
+            answer = self.request("POST", f"auth/{self.settings.jwt_mount}/login", body)
+            auth = answer.body.get("auth")
+            token = str(auth.get("client_token") or "") if isinstance(auth, dict) else ""
+            if token:
+                self.tokens.append(token)
         return outcome(answer), token
 
     def take(self, lease: Lease, identity: Identity, token: str) -> tuple[Outcome, Held | None]:

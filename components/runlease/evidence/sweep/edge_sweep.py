@@ -113,10 +113,9 @@ class Sweep:
                     "has the lines of the settings"
                 )
                 continue
-            taken = vault.take(lease)
+            taken = opened.enter_context(vault.leased(lease))
             if taken is None:
                 continue
-            opened.callback(vault.give_back, taken)
             makers = (own_role(key, "vault"), own_role(key, "vault_migrator"))
             try:
                 yield opened.enter_context(swept(key, database, self.folder, taken, makers))

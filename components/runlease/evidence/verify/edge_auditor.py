@@ -37,8 +37,7 @@ def _asking(vault: LeasingVault, environment: Mapping[str, str], identity: Path)
     with vault.identified("auditor", identity), ExitStack() as opened:
         taken: dict[str, TakenLease] = {}
         for name in settings.auditor.leases if settings.auditor else ():
-            if (lease := vault.take(name)) is not None:
-                opened.callback(vault.give_back, lease)
+            if (lease := opened.enter_context(vault.leased(name))) is not None:
                 taken[settings.leases[name].database] = lease
         yield Asking(
             settings,
