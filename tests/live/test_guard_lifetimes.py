@@ -51,6 +51,7 @@ def test_a_token_that_expires_while_it_works_is_renewed_as_long_as_that_goes(gua
     renewed, ended = guards
     logins_of = [guard.login for guard in guards]
     wait_until(lambda: "the work outlives it" in ended.log, ended.log)
+    ended.until("failed")
     assert not (ended.shared / "pgpass").exists()
     assert logins_of[0] in logins(guarded)
     (renewed.shared / "release").touch()

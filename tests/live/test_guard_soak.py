@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -107,11 +108,12 @@ def test_nothing_is_left_of_hundreds_of_guards(guarded: Deployment, short_leases
         assert not [guard.folder for guard in told if guard.left()]
         assert len(still) <= len(killed)
         # After their TTL: nothing of the others either. Vault may have forgotten the login of a guard that died as it
-        # was made; the next lease drops that.
-        wait_until(lambda: not guarded.leases("reader"), "the killed guards' leases are gone")
+        # was made; the next lease drops that. Leases are not counted: see docs/security-model.md, Forgotten logins.
+        with suppress(AssertionError):
+            wait_until(lambda: not logins(guarded), "the killed guards' logins are gone")
         wait_until(lambda: not sessions(guarded), "the killed guards' sessions are gone")
         if logins(guarded):
-            time.sleep(TTL + EXPIRY_SLACK.seconds)
+            time.sleep(EXPIRY_SLACK.seconds)  # their TTL was over when the wait was
             with guarded.leased("reader"):
                 pass
         assert logins(guarded) == set()
