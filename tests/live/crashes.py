@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from lab.https import RefusedError
 from lab.kubernetes import Kubernetes
 from lab.openbao import OpenBao
 from lab.postgres import PostgresServer
-from lab.processes import Processes
+from lab.processes import Processes, Server
 from tests.live.deployment import NAMESPACE, Deployment
 from tests.live.guards import Config, Guard
 from tests.live.statements import worded
@@ -55,11 +55,41 @@ def _fate(chance: random.Random, number: int, endings: list[Ending]) -> Fate:
 
 
 @dataclass
+class Apiserver:
+    """The lab's own API server. No run needs it once its pods have their tokens."""
+
+    kubernetes: Kubernetes
+    processes: Processes
+    started: Server | None = None
+    command: list[str] = field(default_factory=list)
+
+    def kill(self) -> None:
+        """It takes its time to come back: `wait` before a sweep."""
+        pid, self.command = _process_of(self.kubernetes)
+        os.kill(pid, signal.SIGKILL)
+        self._start()
+
+    def wait(self) -> None:
+        """Until it answers; where it ended by itself it is started again: its port may have been another's."""
+        _again(self._answer)
+
+    def _start(self) -> None:
+        self.started = self.processes.start("kube-apiserver", self.command)
+
+    def _answer(self) -> None:
+        if self.started and not self.started.running:
+            said = self.started.tail()
+            self._start()
+            raise LabError(f"tests.live.crashes: the API server ended by itself:\n{said}")
+        self.kubernetes.get("v1", "Namespace", NAMESPACE)
+
+
+@dataclass
 class Crowd:
     """Runs of one site: a pod in the API server, a guard as a process, and for some a session that stays open."""
 
     site: Deployment
-    kubernetes: Kubernetes
+    apiserver: Apiserver
     config: Config
     folder: Path
     tokens: dict[int, str]
@@ -68,9 +98,10 @@ class Crowd:
     def announce(self, fate: Fate) -> None:
         """The pod and its token, as kubelet has them before a container starts."""
         account, pod = f"run-{fate.profile}", f"crash-{fate.number}"
-        self.kubernetes.create_service_account(NAMESPACE, account)
-        self.kubernetes.create_pod(NAMESPACE, pod, account)
-        self.tokens[fate.number] = self.kubernetes.token(NAMESPACE, account, self.site.audience, pod)
+        kubernetes = self.apiserver.kubernetes
+        kubernetes.create_service_account(NAMESPACE, account)
+        kubernetes.create_pod(NAMESPACE, pod, account)
+        self.tokens[fate.number] = kubernetes.token(NAMESPACE, account, self.site.audience, pod)
 
     def live(self, fate: Fate) -> None:
         """One run, from its guard's start to its end."""
@@ -98,7 +129,7 @@ class Crowd:
     def bury(self, ended: Iterable[Fate]) -> None:
         """Their pods go, as Kubernetes removes them."""
         for fate in ended:
-            self.kubernetes.remove_pod(NAMESPACE, f"crash-{fate.number}")
+            self.apiserver.kubernetes.remove_pod(NAMESPACE, f"crash-{fate.number}")
 
 
 def _wait(true: Callable[[], bool], seconds: float = 30) -> None:
@@ -122,17 +153,6 @@ def kill_postgres(server: PostgresServer) -> None:
     os.kill(server.pid or 0, signal.SIGKILL)
     server.stop()  # it is gone already, and must be waited for: its lock file names its pid
     _again(server.start_again)
-
-
-def kill_apiserver(kubernetes: Kubernetes, processes: Processes) -> None:
-    """It takes its time to come back, and no run needs it meanwhile: `wait_for_apiserver` before a sweep."""
-    pid, command = _process_of(kubernetes)
-    os.kill(pid, signal.SIGKILL)
-    processes.start("kube-apiserver", command)
-
-
-def wait_for_apiserver(kubernetes: Kubernetes) -> None:
-    _again(lambda: kubernetes.get("v1", "Namespace", NAMESPACE))
 
 
 def _process_of(kubernetes: Kubernetes) -> tuple[int, list[str]]:
